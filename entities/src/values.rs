@@ -1,0 +1,108 @@
+//! Closed sets of words in columns. What a state allows is decided elsewhere.
+
+use sea_orm::{DeriveActiveEnum, EnumIter, prelude::StringLen};
+
+macro_rules! words {
+    ($($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal),* $(,)? })*) => { $(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum)]
+        #[sea_orm(rs_type = "String", db_type = "String(StringLen::N(32))")]
+        pub enum $name { $($(#[$vdoc])* #[sea_orm(string_value = $text)] $variant),* }
+    )* };
+}
+
+words! {
+    /// A person or a program.
+    UserKind {
+        /// A person.
+        Person = "person",
+        /// A program.
+        Bot = "bot",
+    }
+    /// What somebody is within a team.
+    TeamRole {
+        /// Manages the team.
+        Owner = "owner",
+        /// Belongs to it.
+        Member = "member",
+    }
+    /// Who a binding is for.
+    SubjectKind {
+        /// One user.
+        User = "user",
+        /// Every member of a team.
+        Team = "team",
+    }
+    /// Where a binding sits.
+    ScopeKind {
+        /// The whole console.
+        Console = "console",
+        /// A team.
+        Team = "team",
+        /// An organization.
+        Organization = "organization",
+        /// A project.
+        Project = "project",
+        /// An environment.
+        Environment = "environment",
+    }
+    /// How a deployment runs.
+    DeploymentKind {
+        /// Files.
+        Static = "static",
+        /// A program that listens on `$PORT`.
+        Process = "process",
+    }
+    /// Where a deployment stands in its life.
+    DeploymentState {
+        /// Files are being uploaded.
+        Draft = "draft",
+        /// Waits for its turn.
+        Queued = "queued",
+        /// Its release is being made.
+        Building = "building",
+        /// It starts, and its health is checked.
+        Starting = "starting",
+        /// Serves on its own link.
+        Ready = "ready",
+        /// Serves the environment's link.
+        Active = "active",
+        /// It did not come to serve.
+        Failed = "failed",
+        /// Somebody stopped it.
+        Cancelled = "cancelled",
+        /// A newer one was queued behind it.
+        Skipped = "skipped",
+        /// Stopped, its code and assets kept.
+        Retired = "retired",
+        /// A retired one that starts again.
+        Reviving = "reviving",
+        /// Gone with its code and assets.
+        Deleted = "deleted",
+    }
+    /// What a durable action does.
+    ActionKind {
+        /// Makes a deployment the active one for the first time.
+        Deploy = "deploy",
+        /// Makes an earlier deployment the active one.
+        Rollback = "rollback",
+    }
+    /// Where a durable action stands.
+    ActionState {
+        /// Steps are being run.
+        Running = "running",
+        /// A step failed, and the steps before it are being undone.
+        Undoing = "undoing",
+        /// All steps are done.
+        Succeeded = "succeeded",
+        /// All effects are undone.
+        Failed = "failed",
+    }
+    /// How an attempt ended that the audit log tells of.
+    AuditOutcome {
+        /// It was done.
+        Allowed = "allowed",
+        /// It was refused.
+        Refused = "refused",
+    }
+}

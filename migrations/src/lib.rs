@@ -1,0 +1,28 @@
+//! The schema of the database, one concern a file, alike on SQLite and PostgreSQL, up and down.
+
+pub use sea_orm_migration::MigratorTrait;
+use sea_orm_migration::prelude::*;
+
+mod m0001_identity;
+mod m0002_access;
+mod m0003_organizations;
+mod m0004_deployments;
+mod m0005_actions;
+mod m0006_idempotency;
+
+/// Every migration, in order.
+pub struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![
+            Box::new(m0001_identity::Migration),
+            Box::new(m0002_access::Migration),
+            Box::new(m0003_organizations::Migration),
+            Box::new(m0004_deployments::Migration),
+            Box::new(m0005_actions::Migration),
+            Box::new(m0006_idempotency::Migration),
+        ]
+    }
+}
