@@ -1,1 +1,17 @@
-//! Placeholder while dependencies build.
+//! Reeve, an open control plane for deployment platforms. `docs/architecture.md` is the map.
+
+pub mod audit;
+pub mod authn;
+pub mod authz;
+pub mod config;
+pub mod domain;
+pub mod edge;
+pub mod error;
+pub mod op;
+pub mod runtime;
+pub mod server;
+pub mod service;
+pub mod store;
+pub mod sys;
+pub mod tasks;
+pub mod workflow;

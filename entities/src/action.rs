@@ -22,6 +22,8 @@ pub struct Model {
     pub kind: ActionKind,
     /// Where it stands.
     pub state: ActionState,
+    /// The deployment that has to be the active one for this to happen; none expects nothing.
+    pub expected_deployment_id: Option<DeploymentId>,
     /// The deployment that was active when the alias moved.
     pub previous_deployment_id: Option<DeploymentId>,
     /// Why somebody wants it.

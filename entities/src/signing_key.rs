@@ -11,10 +11,10 @@ pub struct Model {
     pub kid: String,
     /// Private half, sealed with the master key.
     pub sealed_private_key: Vec<u8>,
-    /// Public half.
-    pub public_key: Vec<u8>,
     /// When it was made; the newest signs.
     pub created_at: DateTimeUtc,
+    /// Since when it signs nothing new; it still verifies.
+    pub retired_at: Option<DateTimeUtc>,
 }
 
 /// None: joins are written where they are used.

@@ -89,6 +89,8 @@ words! {
     }
     /// Where a durable action stands.
     ActionState {
+        /// Accepted, waits for its turn.
+        Queued = "queued",
         /// Steps are being run.
         Running = "running",
         /// A step failed, and the steps before it are being undone.

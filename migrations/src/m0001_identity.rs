@@ -132,8 +132,8 @@ impl MigrationTrait for Migration {
                     .table("signing_keys")
                     .col(string("kid").primary_key())
                     .col(blob("sealed_private_key"))
-                    .col(blob("public_key"))
                     .col(timestamp_with_time_zone("created_at"))
+                    .col(timestamp_with_time_zone_null("retired_at"))
                     .take(),
             )
             .await?;

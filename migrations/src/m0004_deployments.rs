@@ -70,16 +70,12 @@ impl MigrationTrait for Migration {
         manager
             .create_table(
                 Table::create()
-                    .table("deployment_files")
-                    .col(uuid("deployment_id"))
-                    .col(string_len("path", 1024))
-                    .col(string("digest"))
-                    .col(big_integer("size_bytes"))
-                    .col(boolean("executable"))
-                    .primary_key(Index::create().col("deployment_id").col("path"))
+                    .table("manifests")
+                    .col(uuid("deployment_id").primary_key())
+                    .col(json_binary("entries"))
                     .foreign_key(
                         ForeignKey::create()
-                            .from("deployment_files", "deployment_id")
+                            .from("manifests", "deployment_id")
                             .to("deployments", "id")
                             .on_delete(ForeignKeyAction::Cascade),
                     )
@@ -109,7 +105,7 @@ impl MigrationTrait for Migration {
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         manager.drop_table(Table::drop().table("blobs").take()).await?;
-        manager.drop_table(Table::drop().table("deployment_files").take()).await?;
+        manager.drop_table(Table::drop().table("manifests").take()).await?;
         manager.drop_table(Table::drop().table("deployments").take()).await?;
         Ok(())
     }

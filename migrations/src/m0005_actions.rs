@@ -17,6 +17,7 @@ impl MigrationTrait for Migration {
                     .col(uuid("deployment_id"))
                     .col(string("kind"))
                     .col(string("state"))
+                    .col(uuid_null("expected_deployment_id"))
                     .col(uuid_null("previous_deployment_id"))
                     .col(text_null("reason"))
                     .col(big_integer("fence"))

@@ -1,25 +1,18 @@
-//! One file of a deployment's manifest.
+//! The files of a deployment, apart from its row because they are long and seldom wanted.
 
 use sea_orm::entity::prelude::*;
 
 use crate::ids::DeploymentId;
 
-/// One file of a deployment's manifest.
+/// The files of a deployment.
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
-#[sea_orm(table_name = "deployment_files")]
+#[sea_orm(table_name = "manifests")]
 pub struct Model {
     /// The deployment.
     #[sea_orm(primary_key, auto_increment = false)]
     pub deployment_id: DeploymentId,
-    /// Path within the deployment.
-    #[sea_orm(primary_key, auto_increment = false)]
-    pub path: String,
-    /// BLAKE3 of the content, in hex.
-    pub digest: String,
-    /// Size of the content.
-    pub size_bytes: i64,
-    /// Whether it may be executed.
-    pub executable: bool,
+    /// List of path, digest, size and mode.
+    pub entries: Json,
 }
 
 /// None: joins are written where they are used.

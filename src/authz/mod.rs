@@ -1,0 +1,25 @@
+//! Who may do what: the capabilities, the role packs, and the Datalog program that decides.
+//!
+//! The specification is `policy/README.md`. Nothing here knows the database, the API or the clock: facts come in,
+//! decisions with their witnesses go out.
+
+pub mod capability;
+mod csv;
+pub mod decide;
+pub mod explain;
+pub mod facts;
+pub mod give;
+pub mod mask;
+pub mod packs;
+pub mod permit;
+mod program;
+mod terms;
+
+pub use capability::{Capability, Held, Level, cap};
+pub use decide::{Authority, VisibleScopes};
+pub use explain::{Decision, Environments, Reason, Refusal, Witness, explain};
+pub use facts::{Binding, EnvironmentKind, Facts, Grant, Scope, ScopeFact, Subject};
+pub use give::{missing_to_give, missing_to_invite};
+pub use mask::{Mask, Masks};
+pub use permit::{Permit, Visible};
+pub use packs::{BadLine, Packs, Reach, RoleIndex, Row};

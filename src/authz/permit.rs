@@ -1,0 +1,87 @@
+//! The tokens that the store asks for. They are made here and nowhere else, out of what the program derived; their fields
+//! are private, so that a proof cannot be had by writing one down. Knows no database.
+
+use std::marker::PhantomData;
+
+use uuid::Uuid;
+
+use super::capability::{Capability, Held};
+use super::decide::{Authority, VisibleScopes};
+use super::facts::{Facts, Scope};
+
+/// The actor holds `C` on this one scope.
+#[derive(Debug)]
+pub struct Permit<C> {
+    scope: Scope,
+    capability: PhantomData<fn() -> C>,
+}
+
+impl<C: Held> Permit<C> {
+    /// The permit, if the authority gives it.
+    pub fn judge(authority: &Authority, facts: &Facts, scope: Scope) -> Option<Self> {
+        authority.allows(facts, scope, C::CAPABILITY).then_some(Self { scope, capability: PhantomData })
+    }
+
+    /// The permit for a change of an environment's kind: held under both kinds.
+    pub fn judge_both_kinds(authority: &Authority, facts: &Facts, scope: Scope) -> Option<Self> {
+        let allowed = authority.allows_in_both_kinds(facts, scope, C::CAPABILITY);
+        allowed.then_some(Self { scope, capability: PhantomData })
+    }
+
+    /// The scope that it speaks for.
+    pub fn scope(&self) -> Scope {
+        self.scope
+    }
+
+    /// Database key of the scope; nil for the console.
+    pub fn key(&self) -> Uuid {
+        self.scope.uuid()
+    }
+}
+
+/// Where the actor holds `C`, as a condition for lists.
+#[derive(Debug)]
+pub struct Visible<C> {
+    scopes: VisibleScopes,
+    capability: PhantomData<fn() -> C>,
+}
+
+impl<C: Held> Visible<C> {
+    /// What the authority makes visible.
+    pub fn judge(authority: &Authority, facts: &Facts) -> Self {
+        Self { scopes: authority.visible(facts, C::CAPABILITY), capability: PhantomData }
+    }
+
+    /// What nobody in particular may see.
+    pub fn nothing() -> Self {
+        Self { scopes: VisibleScopes::default(), capability: PhantomData }
+    }
+
+    /// The scopes.
+    pub fn scopes(&self) -> &VisibleScopes {
+        &self.scopes
+    }
+}
+
+impl Scope {
+    /// Database key of the scope; nil for the console.
+    pub const fn uuid(self) -> Uuid {
+        match self {
+            Self::Console => Uuid::nil(),
+            Self::Team(key) | Self::Organization(key) | Self::Project(key) | Self::Environment(key) => {
+                Uuid::from_u128(key)
+            }
+        }
+    }
+
+    /// The capability without which the scope does not exist for somebody.
+    pub const fn view(self) -> Capability {
+        match self {
+            Self::Console => Capability::ConsoleView,
+            Self::Team(_) => Capability::TeamView,
+            Self::Organization(_) => Capability::OrganizationView,
+            Self::Project(_) => Capability::ProjectView,
+            Self::Environment(_) => Capability::EnvironmentView,
+        }
+    }
+}

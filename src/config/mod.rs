@@ -1,0 +1,184 @@
+//! How an installation is set up: defaults < file < environment < flags. Every default is real: it runs on one machine with
+//! nothing but this program.
+
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::authz::Packs;
+use crate::domain::host::BaseDomain;
+use crate::domain::quote;
+use crate::error::{Error, Result};
+use crate::store::Store;
+
+/// How this installation is set up.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Folder of everything that this machine keeps.
+    pub data: PathBuf,
+    /// URL of the database; SQLite in the data folder if there is none.
+    pub database_url: Option<String>,
+    /// Where the API listens.
+    pub listen: SocketAddr,
+    /// Where deployments are served.
+    pub edge_listen: SocketAddr,
+    /// Links end in it.
+    pub base_domain: BaseDomain,
+    /// How clients reach the API; by its listening address if it is not said.
+    pub public_url: Option<String>,
+    /// How links begin and end, e.g. `https://localhost`; by the listening address if it is not said.
+    pub edge_url: Option<String>,
+    /// Base64 of the key that seals secrets; a file in the data folder if there is none.
+    pub master_key: Option<String>,
+    /// Roles that come with making things.
+    pub policy: Policy,
+    /// Attempts to sign in or up, from one client address.
+    pub sign_in_attempts_per_minute: NonZeroU32,
+    /// How long a worker may be silent before another takes over its action.
+    pub lease: Duration,
+    /// How long streams and sockets may go on after a switch.
+    pub drain_grace: Duration,
+    /// How long a program gets to stop by itself.
+    pub stop_grace: Duration,
+}
+
+/// Roles that come with making things.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Policy {
+    /// What the maker of a team becomes there.
+    pub team_creator: String,
+    /// What the maker of an organization becomes there.
+    pub organization_creator: String,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self { team_creator: "reeve/team-owner".into(), organization_creator: "ownstak/admin".into() }
+    }
+}
+
+/// What a file or flags say; what they leave out stays as it is.
+#[derive(Debug, Default, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Layer {
+    /// See [`Config::data`].
+    pub data: Option<PathBuf>,
+    /// See [`Config::database_url`].
+    pub database_url: Option<String>,
+    /// See [`Config::listen`].
+    pub listen: Option<SocketAddr>,
+    /// See [`Config::edge_listen`].
+    pub edge_listen: Option<SocketAddr>,
+    /// See [`Config::base_domain`].
+    pub base_domain: Option<String>,
+    /// See [`Config::public_url`].
+    pub public_url: Option<String>,
+    /// See [`Config::edge_url`].
+    pub edge_url: Option<String>,
+    /// See [`Config::policy`].
+    pub policy: Option<Policy>,
+    /// See [`Config::sign_in_attempts_per_minute`].
+    pub sign_in_attempts_per_minute: Option<NonZeroU32>,
+    /// See [`Config::lease`].
+    pub lease_seconds: Option<u64>,
+    /// See [`Config::drain_grace`].
+    pub drain_grace_seconds: Option<u64>,
+    /// See [`Config::stop_grace`].
+    pub stop_grace_seconds: Option<u64>,
+}
+
+impl Layer {
+    /// Reads a TOML file.
+    ///
+    /// # Errors
+    /// `InvalidInput` with the line and what is allowed there.
+    pub fn parse(text: &str) -> Result<Self> {
+        toml::from_str(text).map_err(|e| Error::invalid("config", "syntax", format!("the configuration file: {e}")))
+    }
+}
+
+impl Config {
+    /// What holds where nobody says otherwise.
+    ///
+    /// # Errors
+    /// None in practice: a constant that is no domain would be a defect.
+    pub fn defaults(data: PathBuf) -> Result<Self> {
+        let local = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        Ok(Self {
+            data,
+            database_url: None,
+            listen: local(8000),
+            edge_listen: local(8080),
+            base_domain: BaseDomain::parse("localhost")?,
+            public_url: None,
+            edge_url: None,
+            master_key: None,
+            policy: Policy::default(),
+            sign_in_attempts_per_minute: NonZeroU32::MIN.saturating_add(29),
+            lease: Duration::from_secs(15),
+            drain_grace: Duration::from_secs(30),
+            stop_grace: Duration::from_secs(10),
+        })
+    }
+
+    /// Lays `layer` over this.
+    ///
+    /// # Errors
+    /// `InvalidInput` for values that cannot be.
+    pub fn with(mut self, layer: Layer) -> Result<Self> {
+        self.data = layer.data.unwrap_or(self.data);
+        self.database_url = layer.database_url.or(self.database_url);
+        self.listen = layer.listen.unwrap_or(self.listen);
+        self.edge_listen = layer.edge_listen.unwrap_or(self.edge_listen);
+        if let Some(text) = layer.base_domain {
+            self.base_domain = BaseDomain::parse(&text).map_err(|problem| problem.within("base_domain"))?;
+        }
+        self.public_url = layer.public_url.map(|url| trimmed("public_url", &url)).transpose()?.or(self.public_url);
+        self.edge_url = layer.edge_url.map(|url| trimmed("edge_url", &url)).transpose()?.or(self.edge_url);
+        self.policy = layer.policy.unwrap_or(self.policy);
+        self.sign_in_attempts_per_minute =
+            layer.sign_in_attempts_per_minute.unwrap_or(self.sign_in_attempts_per_minute);
+        self.lease = seconds("lease_seconds", layer.lease_seconds, self.lease)?;
+        self.drain_grace = seconds("drain_grace_seconds", layer.drain_grace_seconds, self.drain_grace)?;
+        self.stop_grace = seconds("stop_grace_seconds", layer.stop_grace_seconds, self.stop_grace)?;
+        Ok(self)
+    }
+
+    /// The database that this configuration means.
+    pub fn database(&self) -> String {
+        self.database_url.clone().unwrap_or_else(|| Store::sqlite_url(&self.data))
+    }
+
+    /// Refuses roles that no pack knows.
+    ///
+    /// # Errors
+    /// `InvalidInput` with the role.
+    pub fn check(&self, packs: &Packs) -> Result<()> {
+        for role in [&self.policy.team_creator, &self.policy.organization_creator] {
+            if packs.role(role).is_none() {
+                return Err(Error::invalid("policy", "unknown", format!("there is no role {}", quote(role))));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn trimmed(field: &str, url: &str) -> Result<String> {
+    if url.starts_with("http://") || url.starts_with("https://") {
+        Ok(url.trim_end_matches('/').to_owned())
+    } else {
+        Err(Error::invalid(field, "not_a_url", format!("{} has to begin with `http://` or `https://`", quote(url))))
+    }
+}
+
+fn seconds(field: &str, value: Option<u64>, otherwise: Duration) -> Result<Duration> {
+    match value {
+        None => Ok(otherwise),
+        Some(value @ 1..=3600) => Ok(Duration::from_secs(value)),
+        Some(_) => Err(Error::invalid(field, "out_of_range", format!("`{field}` has to be from 1 to 3600 seconds"))),
+    }
+}

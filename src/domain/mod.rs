@@ -1,0 +1,14 @@
+//! The words and rules of the product as pure values; it must not know databases, GraphQL, HTTP, the clock or the disk.
+
+pub mod configuration;
+pub mod deployment;
+pub mod digest;
+pub mod email;
+pub mod host;
+pub mod invalid;
+pub mod manifest;
+pub mod name;
+pub mod password;
+pub mod path;
+
+pub use invalid::{Invalid, quote};

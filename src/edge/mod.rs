@@ -1,0 +1,202 @@
+//! The edge: serves deployments by host name and moves a host from one deployment to the next without dropping a
+//! request. It sees a watch channel of routes and nothing else: no store, no database, no policy.
+
+mod body;
+mod conditional;
+mod forward;
+mod headers;
+mod pages;
+mod respond;
+pub mod routes;
+mod server;
+pub mod static_site;
+mod table;
+mod target;
+mod tunnel;
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use serde::Serialize;
+use tokio::{net::TcpListener, sync::watch};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use self::{headers::RequestIds, routes::RouteTable, table::Table, target::Target};
+
+/// A drained target's report is kept this long for a workflow that asks late.
+const REPORT_KEPT: Duration = Duration::from_secs(60);
+
+/// How long the edge waits for others.
+#[derive(Clone, Debug)]
+pub struct Timeouts {
+    /// For a client's request head, and for the next one on an idle connection.
+    pub header_read: Duration,
+    /// To connect to a program.
+    pub connect: Duration,
+    /// From the end of the request body to the head of the response.
+    pub response_header: Duration,
+    /// Between two pieces of a request body.
+    pub body_idle: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            header_read: Duration::from_secs(30),
+            connect: Duration::from_secs(2),
+            response_header: Duration::from_secs(30),
+            body_idle: Duration::from_secs(60),
+        }
+    }
+}
+
+/// How the edge is set up.
+#[derive(Clone, Debug)]
+pub struct EdgeConfig {
+    /// Whether clients arrive over TLS, ended here or in front; programs learn it by `X-Forwarded-Proto`.
+    pub https: bool,
+    /// A retired target that nobody drains is cut after this time.
+    pub drain_grace: Duration,
+    /// Time limits.
+    pub timeouts: Timeouts,
+}
+
+impl Default for EdgeConfig {
+    fn default() -> Self {
+        Self { https: false, drain_grace: Duration::from_secs(60), timeouts: Timeouts::default() }
+    }
+}
+
+/// What a drain saw.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct DrainReport {
+    /// Requests, streams and tunnels that were open when the table changed.
+    pub in_flight_at_switch: usize,
+    /// Those still open after the grace; they were cut.
+    pub undrained: usize,
+}
+
+/// The applied table still, or again, routes to the target: its program must not be stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StillRouted;
+
+/// What every connection shares.
+struct Shared {
+    table: Table,
+    config: EdgeConfig,
+    request_ids: RequestIds,
+    tasks: TaskTracker,
+    /// No new connections, and idle ones close.
+    closing: CancellationToken,
+    /// Connections end now.
+    closed: CancellationToken,
+}
+
+/// A running edge. Clones are the same edge; it runs until `shutdown`.
+#[derive(Clone)]
+pub struct EdgeHandle {
+    shared: Arc<Shared>,
+    address: SocketAddr,
+    applied: watch::Receiver<u64>,
+}
+
+impl EdgeHandle {
+    /// Serves on `listener`. The table that is in the channel now is applied before the first connection is accepted.
+    /// Must be called inside a tokio runtime.
+    ///
+    /// # Errors
+    /// The listener has no address.
+    pub fn start(
+        listener: TcpListener,
+        mut routes: watch::Receiver<Arc<RouteTable>>,
+        config: EdgeConfig,
+    ) -> io::Result<Self> {
+        let address = listener.local_addr()?;
+        let shared = Arc::new(Shared {
+            table: Table::new(config.timeouts.connect),
+            config,
+            request_ids: RequestIds::default(),
+            tasks: TaskTracker::new(),
+            closing: CancellationToken::new(),
+            closed: CancellationToken::new(),
+        });
+        let first = routes.borrow_and_update().clone();
+        shared.table.apply(&first);
+        let (acknowledge, applied) = watch::channel(first.version);
+        tokio::spawn(follow(shared.clone(), routes, acknowledge));
+        tokio::spawn(server::accept(listener, shared.clone()));
+        Ok(Self { shared, address, applied })
+    }
+
+    /// Where the edge listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The version of the table that is being served.
+    pub fn applied_version(&self) -> u64 {
+        *self.applied.borrow()
+    }
+
+    /// Waits until the table `version`, or a newer one, is served. After `shutdown` it returns at once.
+    pub async fn applied(&self, version: u64) {
+        let _ = self.applied.clone().wait_for(|applied| *applied >= version).await;
+    }
+
+    /// Waits until nothing runs any more on the retired target with this key; cuts what is left after `grace`. When it
+    /// returns, no byte comes from that target through its host again.
+    ///
+    /// # Errors
+    /// The applied table routes to the key.
+    pub async fn drain(&self, key: &str, grace: Duration) -> Result<DrainReport, StillRouted> {
+        self.shared.table.drain(|target| target.route.key == key, grace).await
+    }
+
+    /// The same for all hosts of a deployment: to be asked before its program is stopped.
+    ///
+    /// # Errors
+    /// The applied table routes to the deployment.
+    pub async fn drain_deployment(&self, deployment: &str, grace: Duration) -> Result<DrainReport, StillRouted> {
+        self.shared.table.drain(|target| target.route.deployment == deployment, grace).await
+    }
+
+    /// Requests, streams and tunnels on a deployment, both serving and draining.
+    pub fn in_flight(&self, deployment: &str) -> usize {
+        self.shared.table.in_flight(deployment)
+    }
+
+    /// Stops accepting, lets running requests end for up to `grace`, then cuts what is left.
+    pub async fn shutdown(&self, grace: Duration) {
+        self.shared.closing.cancel();
+        self.shared.tasks.close();
+        if tokio::time::timeout(grace, self.shared.tasks.wait()).await.is_err() {
+            self.shared.table.cancel_all();
+            self.shared.closed.cancel();
+            self.shared.tasks.wait().await;
+        }
+    }
+}
+
+/// Applies every table that is published; acknowledges it when it is served.
+async fn follow(shared: Arc<Shared>, mut routes: watch::Receiver<Arc<RouteTable>>, acknowledge: watch::Sender<u64>) {
+    loop {
+        tokio::select! {
+            changed = routes.changed() => if changed.is_err() { return },
+            () = shared.closing.cancelled() => return,
+        }
+        let table = routes.borrow_and_update().clone();
+        for target in shared.table.apply(&table) {
+            tokio::spawn(see_off(shared.clone(), target));
+        }
+        acknowledge.send_replace(table.version);
+    }
+}
+
+/// Drains a retired target even if no workflow asks for it, as after a crash.
+async fn see_off(shared: Arc<Shared>, target: Arc<Target>) {
+    target.drain(shared.config.drain_grace).await;
+    tokio::select! {
+        () = tokio::time::sleep(REPORT_KEPT) => {}
+        () = shared.closing.cancelled() => {}
+    }
+    shared.table.forget(&target);
+}

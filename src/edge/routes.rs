@@ -1,0 +1,71 @@
+//! What the control plane tells the edge: a table from host to target, sent as a whole through a watch channel. These
+//! are descriptions; the live targets behind them are made in `target`. It must not know where the table comes from.
+
+use std::{collections::HashMap, net::SocketAddr, sync::Arc};
+
+use super::static_site::StaticSite;
+
+/// Everything that the edge serves at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct RouteTable {
+    /// Grows with every table; the edge acknowledges it.
+    pub version: u64,
+    /// The domain under which links are made. Unknown hosts outside it get a page about DNS, inside it one about links.
+    pub base_domain: String,
+    /// By host: lower case, without a port.
+    pub routes: HashMap<String, Route>,
+}
+
+/// Where one host leads.
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// The identity of the live target. The same key with the same kind of target keeps connections and counts across
+    /// tables; a changed key drains the old target. It must contain the host, as two hosts never share a target.
+    pub key: String,
+    /// The deployment, for drains and logs.
+    pub deployment: String,
+    /// What answers.
+    pub target: TargetSpec,
+}
+
+/// What answers for a host.
+#[derive(Clone, Debug)]
+pub enum TargetSpec {
+    /// A waiting page, 503, that reloads itself.
+    Starting,
+    /// An error page, 503, with a message that visitors may read.
+    Failed {
+        /// Shown to visitors.
+        message: String,
+    },
+    /// A page, 503, that says why nothing runs.
+    Stopped {
+        /// Shown to visitors.
+        message: String,
+    },
+    /// Files.
+    Static(Arc<StaticSite>),
+    /// A program that listens on this address.
+    Process(SocketAddr),
+}
+
+impl TargetSpec {
+    /// Whether a live target made from `self` can go on serving `other`, given that the keys are the same.
+    pub(super) fn continues(&self, other: &TargetSpec) -> bool {
+        match (self, other) {
+            (TargetSpec::Starting, TargetSpec::Starting) => true,
+            (TargetSpec::Failed { message: a }, TargetSpec::Failed { message: b })
+            | (TargetSpec::Stopped { message: a }, TargetSpec::Stopped { message: b }) => a == b,
+            (TargetSpec::Static(_), TargetSpec::Static(_)) => true,
+            (TargetSpec::Process(a), TargetSpec::Process(b)) => a == b,
+            (
+                TargetSpec::Starting
+                | TargetSpec::Failed { .. }
+                | TargetSpec::Stopped { .. }
+                | TargetSpec::Static(_)
+                | TargetSpec::Process(_),
+                _,
+            ) => false,
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! The live table: which target serves a host now, and which targets are on their way out. It turns a published
+//! `RouteTable` into live targets. It must not know HTTP.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use arc_swap::ArcSwap;
+
+use super::{
+    DrainReport, StillRouted,
+    routes::RouteTable,
+    target::{Claim, Target},
+};
+
+#[derive(Default)]
+struct Live {
+    base_domain: String,
+    targets: HashMap<String, Arc<Target>>,
+}
+
+/// What a host leads to.
+pub(super) enum Lookup {
+    Found(Claim),
+    /// No route. Inside the base domain a link is wrong or gone; outside it a domain points here by mistake.
+    Unknown {
+        inside: bool,
+    },
+}
+
+/// The table that is being served, and the targets that drain.
+pub(super) struct Table {
+    live: ArcSwap<Live>,
+    retired: Mutex<Vec<Arc<Target>>>,
+    connect: Duration,
+}
+
+impl Table {
+    pub(super) fn new(connect: Duration) -> Self {
+        Self { live: ArcSwap::from_pointee(Live::default()), retired: Mutex::default(), connect }
+    }
+
+    /// Makes `table` the one that is served and begins to drain what it no longer holds. Gives the targets that now
+    /// drain. Not to be called by two at once.
+    pub(super) fn apply(&self, table: &RouteTable) -> Vec<Arc<Target>> {
+        let before = self.live.load_full();
+        let targets: HashMap<String, Arc<Target>> = table
+            .routes
+            .iter()
+            .map(|(host, route)| {
+                let kept = before
+                    .targets
+                    .get(host)
+                    .filter(|old| old.route.key == route.key && old.route.target.continues(&route.target));
+                (host.clone(), kept.cloned().unwrap_or_else(|| Target::new(route.clone(), self.connect)))
+            })
+            .collect();
+        let kept: HashSet<*const Target> = targets.values().map(Arc::as_ptr).collect();
+        let retired: Vec<Arc<Target>> =
+            before.targets.values().filter(|old| !kept.contains(&Arc::as_ptr(old))).cloned().collect();
+        self.live.store(Arc::new(Live { base_domain: table.base_domain.to_ascii_lowercase(), targets }));
+        self.retired().extend(retired.iter().cloned());
+        for target in &retired {
+            target.retire();
+        }
+        retired
+    }
+
+    /// A claim on the target of `host`. Every turn of the loop means that a newer table has come in between.
+    pub(super) fn claim(&self, host: &str) -> Lookup {
+        loop {
+            let live = self.live.load();
+            let Some(target) = live.targets.get(host) else {
+                let inside = host
+                    .strip_suffix(live.base_domain.as_str())
+                    .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+                return Lookup::Unknown { inside };
+            };
+            if let Some(claim) = target.claim() {
+                return Lookup::Found(claim);
+            }
+        }
+    }
+
+    /// Waits until the retired targets that `is` picks have drained.
+    pub(super) async fn drain(
+        &self,
+        is: impl Fn(&Target) -> bool,
+        grace: Duration,
+    ) -> Result<DrainReport, StillRouted> {
+        if self.live.load().targets.values().any(|target| is(target)) {
+            return Err(StillRouted);
+        }
+        let targets: Vec<Arc<Target>> = self.retired().iter().filter(|target| is(target)).cloned().collect();
+        let mut report = DrainReport::default();
+        futures_util::future::join_all(targets.iter().map(|target| target.drain(grace))).await;
+        for target in targets {
+            let (at_switch, undrained) = target.drain_counts();
+            report.in_flight_at_switch += at_switch;
+            report.undrained += undrained;
+        }
+        Ok(report)
+    }
+
+    /// Forgets a retired target and its report.
+    pub(super) fn forget(&self, target: &Arc<Target>) {
+        self.retired().retain(|other| !Arc::ptr_eq(other, target));
+    }
+
+    /// Requests, streams and tunnels on a deployment, both serving and draining.
+    pub(super) fn in_flight(&self, deployment: &str) -> usize {
+        let of = |target: &&Arc<Target>| target.route.deployment == deployment;
+        let live = self.live.load();
+        live.targets.values().filter(of).map(|target| target.in_flight()).sum::<usize>()
+            + self.retired().iter().filter(of).map(|target| target.in_flight()).sum::<usize>()
+    }
+
+    /// Ends everything on every target, for shutdown.
+    pub(super) fn cancel_all(&self) {
+        for target in self.live.load().targets.values().chain(self.retired().iter()) {
+            target.cancel.cancel();
+        }
+    }
+
+    fn retired(&self) -> MutexGuard<'_, Vec<Arc<Target>>> {
+        self.retired.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,171 @@
+//! The folder of one instance: what the driver and the shim tell each other. Every record is written aside and renamed,
+//! so that a reader never sees half of one. It must not know processes beyond their identity.
+//!
+//! | file | written by | meaning |
+//! | --- | --- | --- |
+//! | `lock` | driver | held while the instance is being changed |
+//! | `fence` | driver | the highest fence seen |
+//! | `spec.json` | driver | what the shim is to run; the shim removes it, as it holds secrets |
+//! | `pid.json` | driver | the shim, before it is told to go |
+//! | `child.json` | shim | the program, once it was started |
+//! | `stop.json` | driver | the grace, before the shim is asked to stop |
+//! | `exit.json` | shim | how the program ended, after everything that it started is gone |
+//! | `log.jsonl`, `log.1.jsonl` | shim | the program's output, now and before |
+
+use std::{
+    fs::{self, DirBuilder, File, OpenOptions},
+    io::{self, Write},
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use super::{Exit, RuntimeError, procfs::Identity};
+
+/// What the shim is to run.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Spec {
+    pub(super) command: Vec<String>,
+    pub(super) folder: PathBuf,
+    pub(super) environment: Vec<(String, String)>,
+    pub(super) port: u16,
+}
+
+/// The shim of an instance.
+#[derive(Serialize, Deserialize)]
+pub(super) struct ShimRecord {
+    pub(super) shim: Identity,
+    pub(super) port: u16,
+}
+
+/// The program of an instance.
+#[derive(Serialize, Deserialize)]
+pub(super) struct ChildRecord {
+    pub(super) shim: Identity,
+    pub(super) child: Identity,
+}
+
+/// How to stop.
+#[derive(Serialize, Deserialize)]
+pub(super) struct StopRecord {
+    pub(super) grace_ms: u64,
+}
+
+/// The folder of an instance.
+#[derive(Clone, Debug)]
+pub(super) struct Instance {
+    pub(super) dir: PathBuf,
+}
+
+impl Instance {
+    /// The folder of the instance with this name.
+    ///
+    /// # Errors
+    /// The name could lead out of the state folder.
+    pub(super) fn named(state: &Path, name: &str) -> Result<Self, RuntimeError> {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+        if name.is_empty() || name.len() > 128 || !name.bytes().all(allowed) {
+            return Err(RuntimeError::Invalid(format!(
+                "the instance name `{name}` is not valid: use letters, digits, `-` and `_`"
+            )));
+        }
+        Ok(Self { dir: state.join(name) })
+    }
+
+    pub(super) fn exists(&self) -> bool {
+        self.dir.is_dir()
+    }
+
+    /// Makes the folder, for nobody but the server's user.
+    pub(super) fn create(&self) -> io::Result<()> {
+        DirBuilder::new().recursive(true).mode(0o700).create(self.tmp())
+    }
+
+    /// The program's own folder for temporary files.
+    pub(super) fn tmp(&self) -> PathBuf {
+        self.dir.join("tmp")
+    }
+
+    /// Waits for the lock of the instance; it is released when the file is dropped. Blocks. None if the instance has
+    /// been removed.
+    pub(super) fn lock(&self) -> io::Result<Option<File>> {
+        let path = self.dir.join("lock");
+        loop {
+            let file = match OpenOptions::new().create(true).append(true).mode(0o600).open(&path) {
+                Ok(file) => file,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+                Err(error) => return Err(error),
+            };
+            file.lock()?;
+            // Another may have removed the folder, and a third made it again, while this one waited.
+            let held = file.metadata()?.ino();
+            if fs::metadata(&path).is_ok_and(|now| now.ino() == held) {
+                return Ok(Some(file));
+            }
+        }
+    }
+
+    /// Refuses a fence that is lower than one seen before; remembers it otherwise. Only while the lock is held.
+    pub(super) fn pass_fence(&self, fence: u64) -> Result<(), RuntimeError> {
+        let recorded = fs::read_to_string(self.dir.join("fence")).ok().and_then(|text| text.trim().parse().ok());
+        match recorded {
+            Some(recorded) if recorded > fence => Err(RuntimeError::StaleFence { recorded }),
+            Some(recorded) if recorded == fence => Ok(()),
+            _ => self
+                .write("fence", fence.to_string().as_bytes())
+                .map_err(RuntimeError::internal("the fence could not be written")),
+        }
+    }
+
+    pub(super) fn write_json(&self, name: &str, record: &impl Serialize) -> io::Result<()> {
+        self.write(name, &serde_json::to_vec(record)?)
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        let aside = self.dir.join(format!("{name}.tmp"));
+        let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&aside)?;
+        file.write_all(bytes)?;
+        fs::rename(aside, self.dir.join(name))
+    }
+
+    fn read_json<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
+        serde_json::from_slice(&fs::read(self.dir.join(name)).ok()?).ok()
+    }
+
+    /// What to run, for the shim; can be taken once.
+    pub(super) fn take_spec(&self) -> Option<Spec> {
+        let spec = self.read_json("spec.json");
+        // If it stays, it stays readable for the server's user only, and the next run replaces it.
+        let _ = fs::remove_file(self.dir.join("spec.json"));
+        spec
+    }
+
+    pub(super) fn shim(&self) -> Option<ShimRecord> {
+        self.read_json("pid.json")
+    }
+
+    /// The program that this shim, and not an earlier one, has started.
+    pub(super) fn child(&self, shim: &Identity) -> Option<Identity> {
+        self.read_json("child.json").filter(|record: &ChildRecord| record.shim == *shim).map(|record| record.child)
+    }
+
+    pub(super) fn stop(&self) -> Option<StopRecord> {
+        self.read_json("stop.json")
+    }
+
+    pub(super) fn exit(&self) -> Option<Exit> {
+        self.read_json("exit.json")
+    }
+
+    /// Forgets the run before: everything but the log and the fence.
+    pub(super) fn clear_run(&self) -> io::Result<()> {
+        for name in ["pid.json", "child.json", "stop.json", "exit.json", "spec.json"] {
+            match fs::remove_file(self.dir.join(name)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}

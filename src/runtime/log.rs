@@ -1,0 +1,114 @@
+//! The log of an instance: one JSON object a line, capped, turned over once. The shim writes, the driver reads. It must
+//! not know what the lines mean.
+
+use std::{
+    collections::VecDeque,
+    fs::{self, File, OpenOptions},
+    io::{self, BufRead, BufReader, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+};
+
+use super::{LogLine, LogStream};
+use crate::sys::clock;
+
+/// The log is at most twice this long: the file that is written and the one before.
+const CAP: u64 = 4 * 1024 * 1024;
+/// Longer lines are cut.
+const LINE: usize = 16 * 1024;
+const NOW: &str = "log.jsonl";
+const BEFORE: &str = "log.1.jsonl";
+
+/// The end of the log that is written.
+pub(super) struct LogFile {
+    dir: PathBuf,
+    file: File,
+    size: u64,
+}
+
+impl LogFile {
+    pub(super) fn open(dir: &Path) -> io::Result<Self> {
+        let file = OpenOptions::new().create(true).append(true).mode(0o600).open(dir.join(NOW))?;
+        let size = file.metadata()?.len();
+        Ok(Self { dir: dir.to_owned(), file, size })
+    }
+
+    /// Writes one line. What cannot be written, as on a full disk, is lost: the program must not stand still for it.
+    pub(super) fn write(&mut self, stream: LogStream, text: &[u8]) {
+        let text = String::from_utf8_lossy(text).into_owned();
+        let line = LogLine { at_ms: clock::now().timestamp_millis(), stream, text };
+        let Ok(mut bytes) = serde_json::to_vec(&line) else { return };
+        bytes.push(b'\n');
+        if self.size + bytes.len() as u64 > CAP {
+            let turned = fs::rename(self.dir.join(NOW), self.dir.join(BEFORE)).and_then(|()| Self::open(&self.dir));
+            match turned {
+                Ok(next) => *self = next,
+                Err(_) => return,
+            }
+        }
+        if self.file.write_all(&bytes).is_ok() {
+            self.size += bytes.len() as u64;
+        }
+    }
+}
+
+/// Cuts a stream of bytes into lines.
+#[derive(Default)]
+pub(super) struct Lines {
+    open: Vec<u8>,
+    /// The rest of a line that was too long.
+    skipping: bool,
+}
+
+impl Lines {
+    /// Takes bytes and gives the lines that they complete.
+    pub(super) fn feed(&mut self, bytes: &[u8], mut line: impl FnMut(&[u8])) {
+        let mut pieces = bytes.split(|byte| *byte == b'\n').peekable();
+        while let Some(piece) = pieces.next() {
+            let ends = pieces.peek().is_some();
+            if !self.skipping {
+                let room = LINE - self.open.len();
+                self.open.extend_from_slice(&piece[..piece.len().min(room)]);
+                if piece.len() > room {
+                    line(&self.open);
+                    self.open.clear();
+                    self.skipping = true;
+                }
+            }
+            if ends {
+                if !self.skipping {
+                    line(self.open.strip_suffix(b"\r").unwrap_or(&self.open));
+                }
+                self.open.clear();
+                self.skipping = false;
+            }
+        }
+    }
+
+    /// The stream has ended: gives what no line break followed.
+    pub(super) fn end(self, mut line: impl FnMut(&[u8])) {
+        if !self.open.is_empty() {
+            line(&self.open);
+        }
+    }
+}
+
+/// The last lines of a log, oldest first. Blocks.
+pub(super) fn tail(dir: &Path, last_lines: usize) -> io::Result<Vec<LogLine>> {
+    let mut lines: VecDeque<Vec<u8>> = VecDeque::new();
+    for name in [BEFORE, NOW] {
+        let file = match File::open(dir.join(name)) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(error),
+        };
+        for line in BufReader::new(file).split(b'\n') {
+            lines.push_back(line?);
+            if lines.len() > last_lines {
+                lines.pop_front();
+            }
+        }
+    }
+    // A line may be half written, at this moment or since a power cut.
+    Ok(lines.iter().filter_map(|line| serde_json::from_slice(line).ok()).collect())
+}

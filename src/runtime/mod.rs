@@ -1,0 +1,181 @@
+//! What runs deployments: the trait that a driver implements, and the driver for this machine. It must not know stores,
+//! actors or routes; whoever calls it has decided already.
+
+pub mod artifacts;
+pub mod health;
+mod instance;
+mod log;
+pub mod process;
+mod procfs;
+pub mod release;
+pub mod shim;
+
+use std::{fmt, future::Future, net::SocketAddr, path::PathBuf, pin::Pin, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+/// What a driver answers with; boxed, so that `Arc<dyn Driver>` works.
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, RuntimeError>> + Send + 'a>>;
+
+/// Runs instances of deployments. Every call is idempotent and may be repeated after a crash. Calls that change
+/// something carry the fence of the action: a lower one than the highest seen is refused, as it comes from a worker that
+/// has lost its lease.
+pub trait Driver: Send + Sync {
+    /// What isolates programs from each other and from the server, and what is missing.
+    fn enforcement(&self) -> Enforcement;
+
+    /// Starts an instance, also one that has exited; adopts it if it runs already. Returns when the program has been started, not when it is
+    /// healthy. A program that cannot be executed is no error here: it has exited with code 127 and a line in its log.
+    fn start(&self, spec: StartSpec) -> Answer<'_, Endpoint>;
+
+    /// Asks the program to end, waits for `grace`, then kills everything that it has started.
+    fn stop<'a>(&'a self, instance: &'a str, fence: u64, grace: Duration) -> Answer<'a, ()>;
+
+    /// What the instance does now.
+    fn status<'a>(&'a self, instance: &'a str) -> Answer<'a, Status>;
+
+    /// All instances that leave a trace on this driver, running or not.
+    fn list(&self) -> Answer<'_, Vec<String>>;
+
+    /// Kills what still runs and forgets the instance with its log and its fence.
+    fn remove<'a>(&'a self, instance: &'a str, fence: u64) -> Answer<'a, ()>;
+
+    /// The last lines that the instance wrote, oldest first.
+    fn log<'a>(&'a self, instance: &'a str, last_lines: usize) -> Answer<'a, Vec<LogLine>>;
+}
+
+/// How well a driver isolates programs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Enforcement {
+    /// Nothing is missing.
+    pub full: bool,
+    /// What is missing, each in a few words for the log and the API.
+    pub missing: Vec<&'static str>,
+}
+
+/// What to run.
+#[derive(Clone)]
+pub struct StartSpec {
+    /// The text of the deployment's id.
+    pub instance: String,
+    /// The release folder; the program's working directory.
+    pub folder: PathBuf,
+    /// The program and its arguments. No shell reads it.
+    pub command: Vec<String>,
+    /// Variables of the environment; they win over those that the driver sets, but for `PORT`.
+    pub environment: Vec<(String, String)>,
+    /// The fence of the action.
+    pub fence: u64,
+}
+
+impl fmt::Debug for StartSpec {
+    /// Leaves the values of variables out: they are secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StartSpec")
+            .field("instance", &self.instance)
+            .field("command", &self.command)
+            .field("fence", &self.fence)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Where an instance answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Reachable from the edge.
+    pub address: SocketAddr,
+}
+
+/// What an instance does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// The program runs; whether it is healthy is another question.
+    Running {
+        /// Where it should answer.
+        address: SocketAddr,
+        /// The process id of the program.
+        pid: i32,
+    },
+    /// The program has ended.
+    Exited {
+        /// How and when.
+        exit: Exit,
+    },
+    /// Never started, or removed.
+    Absent,
+}
+
+/// How a program ended. Its `Display` completes a sentence that begins with "the program".
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exit {
+    /// Why.
+    pub cause: ExitCause,
+    /// Milliseconds since 1970; 0 if nobody saw it.
+    pub at_ms: i64,
+}
+
+/// Why a program ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ExitCause {
+    /// By itself, with this code.
+    Code(i32),
+    /// By this signal.
+    Signal(i32),
+    /// Its guardian ended without a record, as after a power cut.
+    Lost,
+}
+
+impl fmt::Display for Exit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.cause {
+            ExitCause::Code(code) => write!(f, "exited with code {code}"),
+            ExitCause::Signal(signal) => write!(f, "was ended by signal {signal}"),
+            ExitCause::Lost => f.write_str("ended with the machine or its guardian"),
+        }
+    }
+}
+
+/// One line of a program's output.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogLine {
+    /// Milliseconds since 1970.
+    pub at_ms: i64,
+    /// Where it was written.
+    pub stream: LogStream,
+    /// Without the line break; invalid UTF-8 is replaced, long lines are cut.
+    pub text: String,
+}
+
+/// Where a line was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogStream {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+    /// By the runtime, about the program.
+    System,
+}
+
+/// Why a driver did not do it. No `Display`: the caller decides what a user reads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RuntimeError {
+    /// Another worker has taken over the action.
+    StaleFence {
+        /// The highest fence seen.
+        recorded: u64,
+    },
+    /// The request cannot be carried out as it is; the text is for the user.
+    Invalid(String),
+    /// The machine failed; the text is for the log only.
+    Internal(String),
+}
+
+impl RuntimeError {
+    /// For `map_err`: what was being done, and how it failed.
+    fn internal(doing: &str) -> impl FnOnce(std::io::Error) -> Self + '_ {
+        move |error| RuntimeError::Internal(format!("{doing}: {error}"))
+    }
+}

@@ -1,0 +1,331 @@
+//! The driver for this machine: plain processes, each below a shim of its own. It must not know health checks or routes.
+//!
+//! This driver gives no isolation beyond a process group: a program runs as the server's user, sees its files and the
+//! other programs, and may use the whole machine. `enforcement` says so, for the log and the API.
+
+use std::{
+    collections::HashMap,
+    fs::{self, File},
+    io::Write,
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    path::PathBuf,
+    process::Stdio,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use nix::sys::signal::Signal;
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::Command,
+};
+
+use super::{
+    Answer, Driver, Endpoint, Enforcement, Exit, ExitCause, LogLine, RuntimeError, StartSpec, Status,
+    instance::{Instance, ShimRecord, Spec, StopRecord},
+    log,
+    procfs::{self, Identity},
+    shim,
+};
+use crate::sys::{clock, env};
+
+/// How long a shim may take to start its program, or to end beyond the grace that it was given.
+const SHIM_WAIT: Duration = Duration::from_secs(5);
+/// What is killed below a shim that hangs may be forking meanwhile.
+const KILL_ROUNDS: u32 = 20;
+/// A program that finds its port taken ends at once; it gets another port this often.
+const PORT_TRIES: u32 = 3;
+/// What programs write when their port is taken.
+const PORT_TAKEN: [&str; 2] = ["address already in use", "eaddrinuse"];
+
+/// Runs instances as processes of this machine. Clones are the same driver; a new driver over the same folder, as after
+/// a restart, adopts what runs.
+#[derive(Clone, Debug)]
+pub struct ProcessDriver {
+    state: PathBuf,
+    shim: PathBuf,
+    /// Ports given to programs that may not listen on them yet.
+    ports: Arc<Mutex<HashMap<String, u16>>>,
+}
+
+impl ProcessDriver {
+    /// A driver that keeps its records in `state_dir` and starts shims as `<shim_executable> shim <folder>`. Relative
+    /// paths mean the server's working directory of now.
+    pub fn new(state_dir: impl Into<PathBuf>, shim_executable: impl Into<PathBuf>) -> Self {
+        // A shim has another working directory. Without one of our own, a relative path leads nowhere anyway.
+        let fixed = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
+        Self { state: fixed(state_dir.into()), shim: fixed(shim_executable.into()), ports: Arc::default() }
+    }
+
+    async fn start_instance(&self, spec: StartSpec) -> Result<Endpoint, RuntimeError> {
+        valid(&spec)?;
+        let instance = Instance::named(&self.state, &spec.instance)?;
+        instance.create().map_err(RuntimeError::internal("the instance's folder could not be made"))?;
+        let _lock = lock(&instance).await?.ok_or_else(|| RuntimeError::Internal("the instance was removed".into()))?;
+        instance.pass_fence(spec.fence)?;
+        if let Some(running) = self.settle(&instance).await {
+            return Ok(Endpoint { address: address(running.port) });
+        }
+        for _ in 1..PORT_TRIES {
+            let port = self.run(&instance, &spec).await?;
+            if !port_was_taken(&instance, port).await {
+                return Ok(Endpoint { address: address(port) });
+            }
+        }
+        let port = self.run(&instance, &spec).await?;
+        Ok(Endpoint { address: address(port) })
+    }
+
+    /// What an earlier run has left: the shim to adopt, or nothing any more.
+    async fn settle(&self, instance: &Instance) -> Option<ShimRecord> {
+        let record = instance.shim()?;
+        let since = clock::instant();
+        while record.shim.lives() && since.elapsed() < SHIM_WAIT {
+            let ending = instance.stop().is_some() || instance.exit().is_some();
+            if !ending && instance.child(&record.shim).is_some() {
+                return Some(record);
+            }
+            // It is ending, or its server died before it said go, and then it ends as well.
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        kill_rest(instance, &record);
+        None
+    }
+
+    /// Starts a shim, puts it on record, says go; returns when the program is on record as well.
+    async fn run(&self, instance: &Instance, spec: &StartSpec) -> Result<u16, RuntimeError> {
+        instance.clear_run().map_err(RuntimeError::internal("the last run's records could not be removed"))?;
+        let port = self.free_port(&spec.instance)?;
+        let wanted = Spec {
+            command: spec.command.clone(),
+            folder: spec.folder.clone(),
+            environment: spec.environment.clone(),
+            port,
+        };
+        instance.write_json("spec.json", &wanted).map_err(RuntimeError::internal("the spec could not be written"))?;
+        let mut shim = Command::new(&self.shim)
+            .arg("shim")
+            .arg(&instance.dir)
+            .env_clear()
+            .envs(env::var("PATH").map(|path| ("PATH", path)))
+            .current_dir(&instance.dir)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(RuntimeError::internal("the shim could not be started"))?;
+        let pid = shim.id().and_then(|pid| i32::try_from(pid).ok()).and_then(Identity::of_child);
+        let (Some(identity), Some(stdin), Some(stdout)) = (pid, shim.stdin.take(), shim.stdout.take()) else {
+            return Err(RuntimeError::Internal("the shim ended at once".to_owned()));
+        };
+        instance
+            .write_json("pid.json", &ShimRecord { shim: identity, port })
+            .map_err(RuntimeError::internal("the shim's pid could not be written"))?;
+        let said = stdin.into_owned_fd().and_then(|fd| File::from(fd).write_all(shim::GO.as_bytes()));
+        said.map_err(RuntimeError::internal("the shim did not listen"))?;
+        let mut answer = String::new();
+        let mut stdout = BufReader::new(stdout);
+        match tokio::time::timeout(SHIM_WAIT, stdout.read_line(&mut answer)).await {
+            Ok(Ok(_)) if answer == shim::STARTED || instance.exit().is_some() => Ok(port),
+            Ok(_) => Err(RuntimeError::Internal("the shim ended before it started the program".to_owned())),
+            Err(_) => Err(RuntimeError::Internal("the shim did not start the program in time".to_owned())),
+        }
+    }
+
+    /// A loopback port that nothing listens on and that no other start has been given.
+    fn free_port(&self, name: &str) -> Result<u16, RuntimeError> {
+        let mut ports = self.ports.lock().unwrap_or_else(PoisonError::into_inner);
+        ports.remove(name);
+        // Each is held until one is found, so that the system does not offer the same again.
+        let mut held = Vec::new();
+        loop {
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
+            let listener = listener.map_err(RuntimeError::internal("no port is free"))?;
+            let port = listener.local_addr().map_err(RuntimeError::internal("no port is free"))?.port();
+            if !ports.values().any(|given| *given == port) {
+                ports.insert(name.to_owned(), port);
+                return Ok(port);
+            }
+            held.push(listener);
+        }
+    }
+
+    async fn stop_instance(&self, name: &str, fence: u64, grace: Duration) -> Result<(), RuntimeError> {
+        let instance = Instance::named(&self.state, name)?;
+        let Some(_lock) = lock(&instance).await? else { return Ok(()) };
+        instance.pass_fence(fence)?;
+        self.end(&instance, name, grace).await
+    }
+
+    /// Ends the run that is on record. Only while the lock is held.
+    async fn end(&self, instance: &Instance, name: &str, grace: Duration) -> Result<(), RuntimeError> {
+        if let Some(record) = instance.shim() {
+            if record.shim.lives() {
+                let grace_ms = u64::try_from(grace.as_millis()).unwrap_or(u64::MAX);
+                instance
+                    .write_json("stop.json", &StopRecord { grace_ms })
+                    .map_err(RuntimeError::internal("the request to stop could not be written"))?;
+                record.shim.signal(Signal::SIGTERM);
+                let since = clock::instant();
+                let mut pause = Duration::from_millis(1);
+                while record.shim.lives() && since.elapsed() < grace.saturating_add(SHIM_WAIT) {
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(Duration::from_millis(20));
+                }
+            }
+            kill_rest(instance, &record);
+        }
+        self.ports.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+        Ok(())
+    }
+
+    async fn remove_instance(&self, name: &str, fence: u64) -> Result<(), RuntimeError> {
+        let instance = Instance::named(&self.state, name)?;
+        let Some(_lock) = lock(&instance).await? else { return Ok(()) };
+        instance.pass_fence(fence)?;
+        self.end(&instance, name, Duration::ZERO).await?;
+        blocking(move || {
+            fs::remove_dir_all(&instance.dir).map_err(RuntimeError::internal("the instance could not be removed"))
+        })
+        .await
+    }
+
+    fn instances(&self) -> Result<Vec<String>, RuntimeError> {
+        let entries = match fs::read_dir(&self.state) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(RuntimeError::internal("the state folder could not be read")(error)),
+        };
+        let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
+        let mut names: Vec<String> =
+            names.filter(|name| Instance::named(&self.state, name).is_ok_and(|instance| instance.exists())).collect();
+        names.sort();
+        Ok(names)
+    }
+}
+
+impl Driver for ProcessDriver {
+    fn enforcement(&self) -> Enforcement {
+        Enforcement {
+            full: false,
+            missing: vec![
+                "programs run as the server's user",
+                "no limits on cpu, memory, processes or storage",
+                "programs see the server's files and network",
+                "what leaves the program's process group outlives a shim that is killed",
+            ],
+        }
+    }
+
+    fn start(&self, spec: StartSpec) -> Answer<'_, Endpoint> {
+        Box::pin(self.start_instance(spec))
+    }
+
+    fn stop<'a>(&'a self, instance: &'a str, fence: u64, grace: Duration) -> Answer<'a, ()> {
+        Box::pin(self.stop_instance(instance, fence, grace))
+    }
+
+    fn status<'a>(&'a self, instance: &'a str) -> Answer<'a, Status> {
+        Box::pin(async move { Ok(status(&Instance::named(&self.state, instance)?)) })
+    }
+
+    fn list(&self) -> Answer<'_, Vec<String>> {
+        Box::pin(async { self.instances() })
+    }
+
+    fn remove<'a>(&'a self, instance: &'a str, fence: u64) -> Answer<'a, ()> {
+        Box::pin(self.remove_instance(instance, fence))
+    }
+
+    fn log<'a>(&'a self, instance: &'a str, last_lines: usize) -> Answer<'a, Vec<LogLine>> {
+        Box::pin(async move {
+            let dir = Instance::named(&self.state, instance)?.dir;
+            blocking(move || log::tail(&dir, last_lines).map_err(RuntimeError::internal("the log could not be read")))
+                .await
+        })
+    }
+}
+
+fn status(instance: &Instance) -> Status {
+    let Some(record) = instance.shim() else { return Status::Absent };
+    if let Some(exit) = instance.exit() {
+        return Status::Exited { exit };
+    }
+    match instance.child(&record.shim) {
+        Some(child) if record.shim.lives() => Status::Running { address: address(record.port), pid: child.pid },
+        // The shim may have ended, with its record, between the two looks.
+        Some(_) => Status::Exited { exit: instance.exit().unwrap_or(Exit { cause: ExitCause::Lost, at_ms: 0 }) },
+        None => Status::Absent,
+    }
+}
+
+/// Kills what a shim has left that did not end, or that was killed itself.
+fn kill_rest(instance: &Instance, record: &ShimRecord) {
+    for _ in 0..KILL_ROUNDS {
+        let below = if record.shim.lives() { procfs::descendants(record.shim.pid) } else { Vec::new() };
+        if below.is_empty() {
+            break;
+        }
+        for process in below {
+            process.signal(Signal::SIGKILL);
+        }
+    }
+    record.shim.signal(Signal::SIGKILL);
+    if let Some(child) = instance.child(&record.shim) {
+        child.signal_group(Signal::SIGKILL);
+    }
+}
+
+/// Whether the program ended at once because its port was taken. Looks for a tenth of a second at most, and only until
+/// something listens.
+async fn port_was_taken(instance: &Instance, port: u16) -> bool {
+    let mut pause = Duration::from_millis(2);
+    while pause < Duration::from_millis(100) {
+        if instance.exit().is_some() {
+            let lines = log::tail(&instance.dir, 50).unwrap_or_default();
+            return lines.iter().any(|line| {
+                let text = line.text.to_ascii_lowercase();
+                PORT_TAKEN.iter().any(|taken| text.contains(taken))
+            });
+        }
+        if procfs::listens(port) {
+            return false;
+        }
+        tokio::time::sleep(pause).await;
+        pause *= 2;
+    }
+    false
+}
+
+fn valid(spec: &StartSpec) -> Result<(), RuntimeError> {
+    if spec.command.first().is_none_or(|program| program.is_empty()) {
+        return Err(RuntimeError::Invalid("the command is empty: say which program to run".to_owned()));
+    }
+    if spec.command.iter().any(|part| part.contains('\0')) {
+        return Err(RuntimeError::Invalid("the command contains a NUL character: remove it".to_owned()));
+    }
+    for (name, value) in &spec.environment {
+        if name.is_empty() || name.contains(['=', '\0']) || value.contains('\0') {
+            return Err(RuntimeError::Invalid(format!(
+                "the variable `{}` cannot be set: its name must not be empty or contain `=`, and neither name nor value may contain a NUL character",
+                name.replace('\0', "\u{fffd}")
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn address(port: u16) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+}
+
+async fn lock(instance: &Instance) -> Result<Option<File>, RuntimeError> {
+    let instance = instance.clone();
+    blocking(move || instance.lock().map_err(RuntimeError::internal("the instance could not be locked"))).await
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, RuntimeError> + Send + 'static,
+) -> Result<T, RuntimeError> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| RuntimeError::Internal(error.to_string()))?
+}

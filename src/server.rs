@@ -1,0 +1,181 @@
+//! Puts the program together and takes it apart: the only place that knows every part.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::authn::master_key::MasterKey;
+use crate::authz::Packs;
+use crate::config::Config;
+use crate::edge::{EdgeConfig, EdgeHandle};
+use crate::error::{Error, Result};
+use crate::runtime::Driver;
+use crate::runtime::artifacts::Artifacts;
+use crate::runtime::process::ProcessDriver;
+use crate::service::App;
+use crate::service::keys::Keys;
+use crate::service::session::Limits;
+use crate::store::{Store, action};
+use crate::sys::random;
+use crate::tasks::routes::Publisher;
+use crate::workflow::{Workshop, engine};
+use crate::tasks;
+
+/// A running control plane with its edge.
+pub struct Server {
+    api: SocketAddr,
+    edge: EdgeHandle,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+/// Opens the database and brings its schema up to date.
+///
+/// # Errors
+/// `Unavailable` when the folder cannot be made or the database does not answer.
+pub async fn open_store(config: &Config) -> Result<Store> {
+    let failed = |error: std::io::Error| {
+        Error::Unavailable(format!("the data folder `{}` cannot be used ({error})", config.data.display()))
+    };
+    tokio::fs::create_dir_all(&config.data).await.map_err(failed)?;
+    restrict(&config.data).map_err(failed)?;
+    let store = Store::connect(&config.database()).await?;
+    store.migrate().await?;
+    Ok(store)
+}
+
+/// Only the owner of the program may look into its data.
+fn restrict(folder: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700))
+}
+
+/// The key that seals secrets.
+///
+/// # Errors
+/// `Unavailable` when there is none and none can be made.
+pub fn master_key(config: &Config) -> Result<MasterKey> {
+    let key = match &config.master_key {
+        Some(text) => MasterKey::from_base64(text),
+        None => MasterKey::load_or_create(&config.data.join("master.key")),
+    };
+    key.map_err(|error| Error::Unavailable(error.message()))
+}
+
+/// The name under which this installation signs tokens: its own, whatever address it is reached at.
+pub const ISSUER: &str = "reeve";
+
+/// Starts everything and returns when it serves.
+///
+/// # Errors
+/// `Unavailable` with what is missing.
+pub async fn start(config: Config) -> Result<Server> {
+    let packs = Packs::built_in().map_err(|lines| {
+        let texts: Vec<String> = lines.iter().map(ToString::to_string).collect();
+        Error::Internal(texts.join("; "))
+    })?;
+    config.check(&packs)?;
+    let store = open_store(&config).await?;
+    let keys = Keys::open(&store, master_key(&config)?, ISSUER.to_owned()).await?;
+    let limits = Limits::new(config.sign_in_attempts_per_minute)
+        .ok_or_else(|| Error::Internal("no limit on attempts".to_owned()))?;
+    let artifacts = Artifacts::new(config.data.join("blobs"));
+    if let Err(error) = artifacts.remove_stale(Duration::from_secs(3600)).await {
+        tracing::warn!(%error, "what interrupted uploads left could not be removed");
+    }
+    let executable = std::env::current_exe().map_err(|e| Error::Internal(format!("where this program is: {e}")))?;
+    let driver: Arc<dyn Driver> = Arc::new(ProcessDriver::new(config.data.join("instances"), executable));
+    let enforcement = driver.enforcement();
+    if !enforcement.full {
+        tracing::warn!(missing = enforcement.missing.join("; "), "programs are not isolated: deploy only what you trust");
+    }
+    let api_listener = listen(config.listen).await?;
+    let edge_listener = listen(config.edge_listen).await?;
+    let api = address(&api_listener)?;
+    let edge_address = address(&edge_listener)?;
+    let config = with_addresses(config, api, edge_address);
+    let app = Arc::new(App {
+        store,
+        packs: Arc::new(packs),
+        keys,
+        limits,
+        artifacts,
+        driver,
+        accepted: Arc::new(Notify::new()),
+        changed: Arc::new(Notify::new()),
+        config,
+    });
+    let (publisher, routes) = Publisher::new(app.clone());
+    publisher.publish().await?;
+    let edge_config = EdgeConfig {
+        https: app.config.edge_url.as_deref().is_some_and(|url| url.starts_with("https://")),
+        drain_grace: app.config.drain_grace,
+        ..EdgeConfig::default()
+    };
+    let edge = EdgeHandle::start(edge_listener, routes, edge_config)
+        .map_err(|e| Error::Unavailable(format!("the edge cannot listen ({e})")))?;
+    publisher.serves(edge.clone());
+    let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+    let owner = replica(&app.config.data).await?;
+    action::release_all(&app.store, &owner).await?;
+    let shop = Arc::new(Workshop { app: app.clone(), edge: edge.clone(), publisher: publisher.clone() });
+    tasks.spawn(engine::run(shop, owner, stop.clone()));
+    tasks.spawn(tasks::instances::run(app.clone(), publisher, stop.clone()));
+    tasks.spawn(tasks::keys::run(app.clone(), stop.clone()));
+
+    tasks.close();
+    Ok(Server { api, edge, stop, tasks })
+}
+
+impl Server {
+    /// Where the API listens.
+    pub fn api_address(&self) -> SocketAddr {
+        self.api
+    }
+
+    /// Where deployments are served.
+    pub fn edge_address(&self) -> SocketAddr {
+        self.edge.address()
+    }
+
+    /// Takes no new work, lets what is under way end, and leaves programs running: the next start finds them.
+    pub async fn shutdown(self) {
+        self.stop.cancel();
+        self.edge.shutdown(Duration::from_secs(10)).await;
+        self.tasks.wait().await;
+    }
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener> {
+    let failed = |error| Error::Unavailable(format!("cannot listen on `{address}` ({error}); choose another address"));
+    TcpListener::bind(address).await.map_err(failed)
+}
+
+fn address(listener: &TcpListener) -> Result<SocketAddr> {
+    listener.local_addr().map_err(|e| Error::Internal(format!("a listener without an address: {e}")))
+}
+
+/// Fills in the links that follow from where the program listens.
+fn with_addresses(config: Config, api: SocketAddr, edge: SocketAddr) -> Config {
+    let public_url = config.public_url.clone().unwrap_or_else(|| format!("http://{api}"));
+    let edge_url = config.edge_url.clone().unwrap_or_else(|| format!("http://{}:{}", config.base_domain, edge.port()));
+    Config { public_url: Some(public_url), edge_url: Some(edge_url), ..config }
+}
+
+/// The name under which this replica leases actions: the same after a restart, so that it continues its own at once.
+async fn replica(data: &Path) -> Result<String> {
+    let file = data.join("replica");
+    if let Ok(name) = tokio::fs::read_to_string(&file).await {
+        return Ok(name);
+    }
+    let name = random::token();
+    let failed = |e: std::io::Error| Error::Unavailable(format!("cannot write `{}` ({e})", file.display()));
+    tokio::fs::write(&file, &name).await.map_err(failed)?;
+    Ok(name)
+}

@@ -1,0 +1,56 @@
+//! The business verbs, one file per resource. Each parses nothing and formats nothing: it takes values that cannot be wrong,
+//! an operation that can obtain permits, and answers with rows. Knows neither GraphQL nor HTTP.
+
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+
+use crate::authz::Packs;
+use crate::config::Config;
+use crate::error::Result;
+use crate::runtime::Driver;
+use crate::runtime::artifacts::Artifacts;
+use crate::store::Store;
+
+pub mod access;
+pub mod artifact;
+pub mod deployment;
+pub mod environment;
+pub mod keys;
+pub mod organization;
+pub mod project;
+pub mod session;
+
+/// What the verbs work with; one for the whole program.
+pub struct App {
+    /// How this installation is set up.
+    pub config: Config,
+    /// The database.
+    pub store: Store,
+    /// The role packs.
+    pub packs: Arc<Packs>,
+    /// Keys that sign tokens.
+    pub keys: keys::Keys,
+    /// Limits on attempts to sign in and up.
+    pub limits: session::Limits,
+    /// Content of deployments.
+    pub artifacts: Artifacts,
+    /// What runs processes.
+    pub driver: Arc<dyn Driver>,
+    /// Rung when an action was accepted.
+    pub accepted: Arc<Notify>,
+    /// Rung when what is to be served has changed.
+    pub changed: Arc<Notify>,
+}
+
+impl App {
+    /// Says that what is served may have to change.
+    pub fn ring(&self) {
+        self.changed.notify_one();
+    }
+}
+
+/// Runs work that occupies a processor apart from the threads that answer requests.
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    Ok(tokio::task::spawn_blocking(work).await?)
+}

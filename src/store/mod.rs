@@ -1,0 +1,164 @@
+//! The only user of sea-orm. Rows go out against a proof: a `Permit` for one, a `Visible` for many, a `Write` for a change.
+//! Knows no policy: what a permit allows was decided where it was made.
+
+use std::path::Path;
+use std::time::Duration;
+
+use migrations::{Migrator, MigratorTrait};
+use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, DbErr, RuntimeErr, SqlErr};
+
+use crate::error::{Error, Result};
+
+pub mod action;
+pub mod artifact;
+pub mod binding;
+pub mod deployment;
+pub mod environment;
+pub mod facts;
+pub mod idempotency;
+pub mod organization;
+pub mod page;
+pub mod project;
+pub mod route;
+pub mod session;
+pub mod signing_key;
+pub mod team;
+pub mod user;
+mod visible;
+pub mod write;
+
+pub use write::Write;
+
+/// The database. Cloning shares the pool.
+#[derive(Clone)]
+pub struct Store {
+    db: DatabaseConnection,
+}
+
+/// Something that can be read from: the store, or a transaction that sees its own changes.
+pub trait Source: source::Connected {}
+
+mod source {
+    //! Seals [`super::Source`], so that the connection stays within the store.
+
+    pub trait Connected: Sync {
+        type Connection: sea_orm::ConnectionTrait;
+        fn connection(&self) -> &Self::Connection;
+    }
+}
+
+impl source::Connected for Store {
+    type Connection = DatabaseConnection;
+    fn connection(&self) -> &DatabaseConnection {
+        &self.db
+    }
+}
+impl Source for Store {}
+
+impl Store {
+    /// Connects to `url` (`sqlite:` or `postgres:`).
+    ///
+    /// # Errors
+    /// `Unavailable` when the database does not answer or cannot be opened; the text never holds the password.
+    pub async fn connect(url: &str) -> Result<Self> {
+        let mut options = ConnectOptions::new(url);
+        options.sqlx_logging(false).acquire_timeout(Duration::from_secs(10)).max_connections(8);
+        options.map_sqlx_sqlite_opts(|options| {
+            // A write-ahead log lets readers go on while one writes; NORMAL is durable across a crash of the program,
+            // and FULL across one of the machine, which an accepted action has to survive.
+            options
+                .pragma("journal_mode", "WAL")
+                .pragma("synchronous", "FULL")
+                .pragma("foreign_keys", "ON")
+                .busy_timeout(Duration::from_secs(20))
+        });
+        let db = Database::connect(options).await.map_err(|error| {
+            Error::Unavailable(format!("cannot open the database; check the URL and that it runs ({})", brief(&error)))
+        })?;
+        Ok(Self { db })
+    }
+
+    /// URL of the SQLite file in a data folder.
+    pub fn sqlite_url(data: &Path) -> String {
+        format!("sqlite://{}?mode=rwc", data.join("reeve.db").display())
+    }
+
+    /// Brings the schema up to date.
+    ///
+    /// # Errors
+    /// `Unavailable` with the reason of the first migration that failed.
+    pub async fn migrate(&self) -> Result<()> {
+        Migrator::up(&self.db, None).await.map_err(|e| migration_failed(&e))
+    }
+
+    /// Takes back the last `steps` migrations.
+    ///
+    /// # Errors
+    /// As [`Store::migrate`].
+    pub async fn migrate_down(&self, steps: u32) -> Result<()> {
+        Migrator::down(&self.db, Some(steps)).await.map_err(|e| migration_failed(&e))
+    }
+
+    /// Names of the migrations that have not run yet.
+    ///
+    /// # Errors
+    /// As [`Store::migrate`].
+    pub async fn pending_migrations(&self) -> Result<Vec<String>> {
+        let pending = Migrator::get_pending_migrations(&self.db).await.map_err(|e| migration_failed(&e))?;
+        Ok(pending.iter().map(|migration| migration.name().to_owned()).collect())
+    }
+
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    /// `Unavailable` when it does not.
+    pub async fn ping(&self) -> Result<()> {
+        self.db.ping().await.map_err(|e| Error::Unavailable(format!("the database does not answer ({})", brief(&e))))
+    }
+
+    fn is_postgres(&self) -> bool {
+        self.db.get_database_backend() == DbBackend::Postgres
+    }
+}
+
+fn migration_failed(error: &DbErr) -> Error {
+    Error::Unavailable(format!("the database schema could not be brought up to date ({})", brief(error)))
+}
+
+/// The driver's own words without the statement and its values.
+fn brief(error: &DbErr) -> String {
+    match error {
+        DbErr::Conn(RuntimeErr::SqlxError(e)) | DbErr::Exec(RuntimeErr::SqlxError(e)) => e.to_string(),
+        other => other.to_string(),
+    }
+}
+
+/// A failed statement, for the log; a lost connection is told apart, since trying again helps.
+fn sql(error: DbErr) -> Error {
+    match &error {
+        DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => {
+            tracing::error!(error = %error, "database unavailable");
+            Error::Unavailable("the database does not answer; try again in a moment".to_owned())
+        }
+        other => Error::Internal(other.to_string()),
+    }
+}
+
+/// The same, where a unique name may be taken.
+fn sql_or_taken(error: DbErr, taken: impl FnOnce() -> Error) -> Error {
+    match error.sql_err() {
+        Some(SqlErr::UniqueConstraintViolation(_)) => taken(),
+        _ => sql(error),
+    }
+}
+
+/// A row that a permit spoke for has gone in the meantime.
+fn gone(what: &str) -> impl FnOnce() -> Error {
+    let what = what.to_owned();
+    move || Error::NotFound { what }
+}
+
+/// An optimistic version that no longer holds.
+fn changed_meanwhile(version: i32) -> Error {
+    Error::Conflict(format!("somebody changed it in the meantime; it is at version {version} now: read it again"))
+}

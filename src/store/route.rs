@@ -1,0 +1,109 @@
+//! What the edge and the runtime have to know of deployments: names, states, fences. No actor asks for it, so it takes no
+//! permit; it never leaves the machine room.
+
+use sea_orm::sea_query::Expr;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+
+use entities::ids::{DeploymentId, EnvironmentId, ProjectId};
+use entities::values::{DeploymentKind, DeploymentState};
+use entities::{deployment, environment, manifest, organization, project};
+
+use super::{Store, sql};
+use crate::domain::manifest::Manifest;
+use crate::error::{Error, Result};
+
+/// An environment with the names that make its link.
+#[derive(Debug, Clone)]
+pub struct EnvironmentRoute {
+    /// The environment.
+    pub id: EnvironmentId,
+    /// Its project, whose blobs its deployments use.
+    pub project_id: ProjectId,
+    /// Slugs of organization, project, environment.
+    pub path: [String; 3],
+    /// What its link points to.
+    pub active: Option<DeploymentId>,
+    /// The highest fence of its actions.
+    pub fence: i64,
+}
+
+/// A deployment that has a link of its own.
+#[derive(Debug, Clone)]
+pub struct DeploymentRoute {
+    /// The deployment.
+    pub id: DeploymentId,
+    /// Its environment.
+    pub environment_id: EnvironmentId,
+    /// Its number there.
+    pub number: i32,
+    /// Static or process.
+    pub kind: DeploymentKind,
+    /// Where it stands.
+    pub state: DeploymentState,
+    /// Its configuration as JSON.
+    pub configuration: serde_json::Value,
+}
+
+/// Everything that has a link.
+///
+/// # Errors
+/// `Unavailable` when the database does not answer.
+pub async fn all(store: &Store) -> Result<(Vec<EnvironmentRoute>, Vec<DeploymentRoute>)> {
+    let fences = super::action::highest_fences(store).await?;
+    type Row = (EnvironmentId, ProjectId, String, String, String, Option<DeploymentId>);
+    let environments: Vec<Row> = environment::Entity::find()
+        .select_only()
+        .column(environment::Column::Id)
+        .column(environment::Column::ProjectId)
+        .column_as(Expr::col((organization::Entity, organization::Column::Slug)), "organization_slug")
+        .column_as(Expr::col((project::Entity, project::Column::Slug)), "project_slug")
+        .column(environment::Column::Slug)
+        .column(environment::Column::ActiveDeploymentId)
+        .join(sea_orm::JoinType::InnerJoin, super::facts::project_of_environment())
+        .join(sea_orm::JoinType::InnerJoin, super::facts::organization_of_project())
+        .into_tuple()
+        .all(&store.db)
+        .await
+        .map_err(sql)?;
+    let environments = environments.into_iter().map(|(id, project_id, organization, project, slug, active)| {
+        let fence = fences.get(&id).copied().unwrap_or(0);
+        EnvironmentRoute { id, project_id, path: [organization, project, slug], active, fence }
+    });
+    type Deployed = (DeploymentId, EnvironmentId, i32, DeploymentKind, DeploymentState, serde_json::Value);
+    let deployments: Vec<Deployed> = deployment::Entity::find()
+        .select_only()
+        .column(deployment::Column::Id)
+        .column(deployment::Column::EnvironmentId)
+        .column(deployment::Column::Number)
+        .column(deployment::Column::Kind)
+        .column(deployment::Column::State)
+        .column(deployment::Column::Configuration)
+        .filter(deployment::Column::State.is_not_in([DeploymentState::Draft, DeploymentState::Deleted]))
+        .order_by_asc(deployment::Column::Id)
+        .into_tuple()
+        .all(&store.db)
+        .await
+        .map_err(sql)?;
+    let deployments = deployments.into_iter().map(|(id, environment_id, number, kind, state, configuration)| {
+        DeploymentRoute { id, environment_id, number, kind, state, configuration }
+    });
+    Ok((environments.collect(), deployments.collect()))
+}
+
+/// The files of a deployment, for whoever serves them.
+///
+/// # Errors
+/// `NotFound` when it has gone.
+pub async fn files(store: &Store, id: DeploymentId) -> Result<Manifest> {
+    let row = manifest::Entity::find_by_id(id).one(&store.db).await.map_err(sql)?;
+    let row = row.ok_or_else(super::gone("deployment"))?;
+    serde_json::from_value(row.entries).map_err(|e| Error::Internal(format!("manifest of {id}: {e}")))
+}
+
+/// The project whose blobs an environment uses.
+///
+/// # Errors
+/// `NotFound` when it has gone.
+pub async fn project_of(store: &Store, id: EnvironmentId) -> Result<ProjectId> {
+    Ok(super::environment::find(store, id).await?.ok_or_else(super::gone("environment"))?.project_id)
+}

@@ -1,0 +1,65 @@
+//! Teams and their members.
+
+use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
+
+use entities::ids::{TeamId, UserId};
+use entities::{team, team_member};
+
+use super::source::Connected;
+use super::{Source, Write, page, sql};
+use crate::authz::{Permit, cap};
+use crate::error::Result;
+
+/// Adds a team with its first member. Making one needs nobody's permission but that of the one who signs up.
+///
+/// # Errors
+/// `Unavailable` when the database does not answer.
+pub async fn create(write: &mut Write, row: team::Model, first: team_member::Model) -> Result<()> {
+    let connection = write.connection();
+    team::Entity::insert(row.into_active_model()).exec_without_returning(connection).await.map_err(sql)?;
+    let first = first.into_active_model();
+    team_member::Entity::insert(first).exec_without_returning(connection).await.map_err(sql)?;
+    write.bump_epoch().await
+}
+
+/// The team that the permit speaks for.
+///
+/// # Errors
+/// `NotFound` when it has gone.
+pub async fn get(source: &impl Source, permit: &Permit<cap::TeamView>) -> Result<team::Model> {
+    let row = team::Entity::find_by_id(TeamId(permit.key())).one(source.connection()).await.map_err(sql)?;
+    row.ok_or_else(super::gone("team"))
+}
+
+/// The teams that a user is a member of: everybody may know their own.
+///
+/// # Errors
+/// `Unavailable` when the database does not answer.
+pub async fn of_user(source: &impl Source, user: UserId, page: &page::Page) -> Result<page::Rows<team::Model>> {
+    use sea_orm::sea_query::Query;
+    let mine = Query::select()
+        .column(team_member::Column::TeamId)
+        .from(team_member::Entity)
+        .and_where(team_member::Column::UserId.eq(user))
+        .take();
+    let select = team::Entity::find().filter(team::Column::Id.in_subquery(mine));
+    page::read(source, select, team::Column::Id, page).await
+}
+
+/// The personal team of a user.
+///
+/// # Errors
+/// `Unavailable` when the database does not answer.
+pub async fn personal(source: &impl Source, user: UserId) -> Result<Option<team::Model>> {
+    team::Entity::find().filter(team::Column::PersonalUserId.eq(user)).one(source.connection()).await.map_err(sql)
+}
+
+/// The members of a team: for the guard that somebody remains who manages access.
+///
+/// # Errors
+/// `Unavailable` when the database does not answer.
+pub async fn members(write: &Write, team: TeamId) -> Result<Vec<UserId>> {
+    let select = team_member::Entity::find().filter(team_member::Column::TeamId.eq(team));
+    let rows = select.all(write.connection()).await.map_err(sql)?;
+    Ok(rows.into_iter().map(|row| row.user_id).collect())
+}

@@ -1,0 +1,75 @@
+//! What an actor may see, as conditions for SQL. The program says which scopes; this only writes them down.
+
+use sea_orm::ColumnTrait;
+use sea_orm::sea_query::{Condition, ExprTrait, Query, SelectStatement, SimpleExpr};
+use uuid::Uuid;
+
+use entities::{environment, organization, project};
+
+use crate::authz::{Held, Visible};
+
+fn keys(scopes: &[u128]) -> Vec<Uuid> {
+    scopes.iter().map(|key| Uuid::from_u128(*key)).collect()
+}
+
+
+/// Organizations that the actor may see.
+pub(super) fn organizations<C: Held>(visible: &Visible<C>) -> Condition {
+    let scopes = visible.scopes();
+    if scopes.everything {
+        return Condition::all();
+    }
+    any([organization::Column::Id.is_in(keys(&scopes.organizations))])
+}
+
+/// Projects that the actor may see.
+pub(super) fn projects<C: Held>(visible: &Visible<C>) -> Condition {
+    let scopes = visible.scopes();
+    if scopes.everything {
+        return Condition::all();
+    }
+    any([
+        project::Column::OrganizationId.is_in(keys(&scopes.organizations)),
+        project::Column::Id.is_in(keys(&scopes.projects)),
+    ])
+}
+
+/// Environments that the actor may see.
+pub(super) fn environments<C: Held>(visible: &Visible<C>) -> Condition {
+    let scopes = visible.scopes();
+    let unfrozen = scopes.unless_frozen.then(|| environment::Column::FrozenAt.is_null());
+    if scopes.everything {
+        return Condition::all().add_option(unfrozen);
+    }
+    let of_organizations = |list: &[u128]| environment::Column::ProjectId.in_subquery(projects_of(list));
+    let of_projects = |list: &[u128]| environment::Column::ProjectId.is_in(keys(list));
+    let kind = |production: bool| environment::Column::Production.eq(production);
+    let mut condition = any([
+        of_organizations(&scopes.organizations),
+        of_projects(&scopes.projects),
+        environment::Column::Id.is_in(keys(&scopes.environments)),
+        kind(true).and(of_organizations(&scopes.organizations_production)),
+        kind(false).and(of_organizations(&scopes.organizations_nonproduction)),
+        kind(true).and(of_projects(&scopes.projects_production)),
+        kind(false).and(of_projects(&scopes.projects_nonproduction)),
+    ]);
+    if scopes.console_production {
+        condition = condition.add(kind(true));
+    }
+    if scopes.console_nonproduction {
+        condition = condition.add(kind(false));
+    }
+    Condition::all().add(condition).add_option(unfrozen)
+}
+
+fn projects_of(organizations: &[u128]) -> SelectStatement {
+    Query::select()
+        .column(project::Column::Id)
+        .from(project::Entity)
+        .and_where(project::Column::OrganizationId.is_in(keys(organizations)))
+        .take()
+}
+
+fn any<const N: usize>(parts: [SimpleExpr; N]) -> Condition {
+    parts.into_iter().fold(Condition::any(), Condition::add)
+}

@@ -1,0 +1,151 @@
+//! A transaction that carries an audit entry: the only way to change a row. The permit of a write is taken inside it, so
+//! that nothing can change between the check and the use.
+
+use sea_orm::sea_query::{Expr, ExprTrait, LockType};
+use sea_orm::{
+    ActiveValue::Set, DatabaseTransaction, EntityTrait, QuerySelect, SqliteTransactionMode, TransactionOptions,
+    TransactionTrait,
+};
+
+use entities::ids::AuditEntryId;
+use entities::values::AuditOutcome;
+use entities::{audit_entry, policy_epoch};
+
+use super::{Source, Store, source, sql};
+use crate::audit::Entry;
+use crate::error::{Error, Result};
+use crate::sys::{clock, ids};
+
+/// An open transaction with the entry that will tell of it. Dropped without [`Write::commit`], nothing has happened.
+pub struct Write {
+    tx: DatabaseTransaction,
+    entry: Entry,
+    epoch: i64,
+    access: bool,
+}
+
+impl source::Connected for Write {
+    type Connection = DatabaseTransaction;
+    fn connection(&self) -> &DatabaseTransaction {
+        &self.tx
+    }
+}
+impl Source for Write {}
+
+impl Store {
+    /// Begins a change that `entry` will tell of. It shares a lock on the policy epoch, so that no change of authority
+    /// can commit between the decision taken here and this commit.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database does not answer.
+    pub async fn write(&self, entry: Entry) -> Result<Write> {
+        self.begin(entry, LockType::Share).await
+    }
+
+    /// Begins a change of authority itself; it holds the policy epoch alone, since it will move it.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database does not answer.
+    pub async fn write_access(&self, entry: Entry) -> Result<Write> {
+        self.begin(entry, LockType::Update).await
+    }
+
+    async fn begin(&self, entry: Entry, lock: LockType) -> Result<Write> {
+        let options = TransactionOptions {
+            // SQLite has one writer: asking for the lock at once waits for it, asking later fails.
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            ..Default::default()
+        };
+        let tx = self.db.begin_with_options(options).await.map_err(sql)?;
+        let mut select = policy_epoch::Entity::find_by_id(1);
+        if self.is_postgres() {
+            select = select.lock(lock);
+        }
+        let row = select.one(&tx).await.map_err(sql)?;
+        let epoch = row.ok_or_else(|| Error::Internal("the policy epoch has no row".to_owned()))?.epoch;
+        Ok(Write { tx, entry, epoch, access: matches!(lock, LockType::Update) })
+    }
+
+    /// Keeps an attempt that was refused.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database does not answer.
+    pub async fn record_refusal(&self, entry: Entry) -> Result<()> {
+        let mut write = self.write(entry).await?;
+        write.append(AuditOutcome::Refused).await?;
+        write.tx.commit().await.map_err(sql)
+    }
+
+    /// The generation of everything that authority derives from.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database does not answer.
+    pub async fn policy_epoch(&self) -> Result<i64> {
+        let row = policy_epoch::Entity::find_by_id(1).one(&self.db).await.map_err(sql)?;
+        Ok(row.map_or(0, |row| row.epoch))
+    }
+}
+
+impl Write {
+    /// The entry that will tell of this change.
+    pub fn entry(&mut self) -> &mut Entry {
+        &mut self.entry
+    }
+
+    /// The policy epoch that decisions taken here saw.
+    pub fn epoch(&self) -> i64 {
+        self.epoch
+    }
+
+    /// Makes the change and its audit entry durable, both or neither.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is gone; nothing has happened then.
+    pub async fn commit(mut self) -> Result<()> {
+        self.append(AuditOutcome::Allowed).await?;
+        self.tx.commit().await.map_err(sql)
+    }
+
+    /// Takes everything back and keeps the attempt as a refused one.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is gone.
+    pub async fn refuse(self, store: &Store) -> Result<()> {
+        let entry = self.entry.clone();
+        self.tx.rollback().await.map_err(sql)?;
+        store.record_refusal(entry).await
+    }
+
+    /// Says that authority derives from something else now. Every change of bindings, memberships, hierarchy or
+    /// environment kind calls it in its own transaction.
+    pub(super) async fn bump_epoch(&mut self) -> Result<()> {
+        if !self.access {
+            return Err(Error::Internal(format!("`{}` changes authority outside `write_access`", self.entry.operation)));
+        }
+        policy_epoch::Entity::update_many()
+            .col_expr(policy_epoch::Column::Epoch, Expr::col(policy_epoch::Column::Epoch).add(1))
+            .exec(&self.tx)
+            .await
+            .map_err(sql)?;
+        Ok(())
+    }
+
+    async fn append(&mut self, outcome: AuditOutcome) -> Result<()> {
+        let entry = &self.entry;
+        let row = audit_entry::ActiveModel {
+            id: Set(ids::new::<AuditEntryId>()),
+            at: Set(clock::now()),
+            actor_id: Set(entry.actor),
+            operation: Set(entry.operation.to_owned()),
+            outcome: Set(outcome),
+            scope_kind: Set(entry.scope_kind),
+            scope_id: Set(entry.scope_id),
+            subject: Set(entry.subject.clone()),
+            epoch: Set(self.epoch),
+            request_id: Set(entry.request_id.clone()),
+            details: Set(entry.details.clone()),
+        };
+        audit_entry::Entity::insert(row).exec_without_returning(&self.tx).await.map_err(sql)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,224 @@
+//! Makes the edge serve what the database says: one table of all links, published as a whole.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::sync::{Mutex, watch};
+
+use entities::ids::{DeploymentId, EnvironmentId, ProjectId};
+use entities::values::{DeploymentKind, DeploymentState};
+
+use crate::domain::configuration::{Configuration, StaticSite as SiteConfiguration};
+use crate::domain::host::{DeploymentNumber, HostName, Link};
+use crate::domain::path::EnvironmentPath;
+use crate::edge::EdgeHandle;
+use crate::edge::routes::{Route, RouteTable, TargetSpec};
+use crate::edge::static_site::{SiteOptions, StaticFile, StaticSite};
+use crate::error::{Error, Result};
+use crate::runtime::Status;
+use crate::service::App;
+use crate::store::route::{self, DeploymentRoute, EnvironmentRoute};
+use crate::workflow::run;
+
+/// Publishes tables of routes.
+pub struct Publisher {
+    app: Arc<App>,
+    sender: watch::Sender<Arc<RouteTable>>,
+    state: Mutex<State>,
+    edge: std::sync::OnceLock<EdgeHandle>,
+}
+
+/// What is kept from one table to the next. Deployments never change, so neither do their sites.
+#[derive(Default)]
+struct State {
+    version: u64,
+    sites: HashMap<DeploymentId, Arc<StaticSite>>,
+    /// Programs whose health was seen since this process began; others are said to be starting.
+    healthy: HashMap<DeploymentId, SocketAddr>,
+}
+
+/// Names the live target of one link: the same key keeps its connections.
+pub fn key(host: &HostName, deployment: DeploymentId) -> String {
+    format!("{host} {deployment}")
+}
+
+impl Publisher {
+    /// A publisher and the channel that its tables go through.
+    pub fn new(app: Arc<App>) -> (Arc<Self>, watch::Receiver<Arc<RouteTable>>) {
+        let (sender, receiver) = watch::channel(Arc::new(RouteTable::default()));
+        let publisher = Self { app, sender, state: Mutex::default(), edge: std::sync::OnceLock::new() };
+        (Arc::new(publisher), receiver)
+    }
+
+    /// Says which edge to wait for.
+    pub fn serves(&self, edge: EdgeHandle) {
+        let _ = self.edge.set(edge);
+    }
+
+    /// Reads how things should be and returns when the edge serves them so.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database does not answer.
+    pub async fn publish(&self) -> Result<()> {
+        let version = {
+            // One at a time: a table read earlier must not replace one read later.
+            let mut state = self.state.lock().await;
+            let (environments, deployments) = route::all(&self.app.store).await?;
+            let table = self.table(&mut state, &environments, &deployments).await?;
+            state.version += 1;
+            let version = state.version;
+            let base_domain = self.app.config.base_domain.to_string();
+            self.sender.send_replace(Arc::new(RouteTable { version, base_domain, routes: table }));
+            version
+        };
+        if let Some(edge) = self.edge.get() {
+            edge.applied(version).await;
+        }
+        Ok(())
+    }
+
+    /// Notes that a program answered as it should, so that its links open with the next table.
+    pub async fn is_healthy(&self, id: DeploymentId, address: SocketAddr) {
+        self.state.lock().await.healthy.insert(id, address);
+    }
+
+    /// Notes that a program is gone, so that its links say so with the next table.
+    pub async fn is_gone(&self, id: DeploymentId) {
+        self.state.lock().await.healthy.remove(&id);
+    }
+
+    /// Whether a program is known to answer at this address.
+    pub async fn knows(&self, id: DeploymentId, address: SocketAddr) -> bool {
+        self.state.lock().await.healthy.get(&id) == Some(&address)
+    }
+
+    /// The host of an environment's link.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database does not answer.
+    pub async fn alias(&self, id: EnvironmentId) -> Result<Option<HostName>> {
+        let (environments, _) = route::all(&self.app.store).await?;
+        let found = environments.iter().find(|environment| environment.id == id);
+        Ok(found.and_then(|environment| self.host(environment, None)))
+    }
+
+    fn host(&self, environment: &EnvironmentRoute, number: Option<i32>) -> Option<HostName> {
+        let deployment = match number {
+            None => None,
+            Some(number) => Some(DeploymentNumber::new(u32::try_from(number).ok()?)?),
+        };
+        let path = EnvironmentPath::parse(&environment.path.join("/")).ok()?;
+        Some(Link { path, deployment }.host(&self.app.config.base_domain))
+    }
+
+    async fn table(
+        &self,
+        state: &mut State,
+        environments: &[EnvironmentRoute],
+        deployments: &[DeploymentRoute],
+    ) -> Result<HashMap<String, Route>> {
+        let by_id: HashMap<EnvironmentId, &EnvironmentRoute> = environments.iter().map(|e| (e.id, e)).collect();
+        let mut routes = HashMap::new();
+        let mut targets: HashMap<DeploymentId, TargetSpec> = HashMap::new();
+        for deployment in deployments {
+            let Some(environment) = by_id.get(&deployment.environment_id) else { continue };
+            let target = self.target(state, environment.project_id, deployment).await?;
+            if let Some(host) = self.host(environment, Some(deployment.number)) {
+                routes.insert(host.to_string(), route_to(&host, deployment.id, target.clone()));
+            }
+            targets.insert(deployment.id, target);
+        }
+        for environment in environments {
+            let Some(host) = self.host(environment, None) else { continue };
+            let route = match environment.active.and_then(|id| Some((id, targets.get(&id)?.clone()))) {
+                Some((id, target)) => route_to(&host, id, target),
+                None => Route {
+                    key: format!("{host} -"),
+                    deployment: String::new(),
+                    target: TargetSpec::Stopped { message: "nothing has been deployed here yet".to_owned() },
+                },
+            };
+            routes.insert(host.to_string(), route);
+        }
+        state.sites.retain(|id, _| targets.contains_key(id));
+        state.healthy.retain(|id, _| targets.contains_key(id));
+        Ok(routes)
+    }
+
+    async fn target(&self, state: &mut State, project: ProjectId, row: &DeploymentRoute) -> Result<TargetSpec> {
+        let stopped = |text: &str| TargetSpec::Stopped { message: text.to_owned() };
+        Ok(match row.state {
+            DeploymentState::Ready | DeploymentState::Active => match row.kind {
+                DeploymentKind::Static => TargetSpec::Static(self.site(state, project, row).await?),
+                DeploymentKind::Process => self.program(state, row.id).await?,
+            },
+            DeploymentState::Draft
+            | DeploymentState::Queued
+            | DeploymentState::Building
+            | DeploymentState::Starting
+            | DeploymentState::Reviving => TargetSpec::Starting,
+            DeploymentState::Failed => TargetSpec::Failed { message: "this deployment failed to start".to_owned() },
+            DeploymentState::Cancelled => stopped("this deployment was cancelled"),
+            DeploymentState::Skipped => stopped("this deployment was skipped for a newer one"),
+            DeploymentState::Retired => stopped("this deployment is retired"),
+            DeploymentState::Deleted => stopped("this deployment was deleted"),
+        })
+    }
+
+    /// The address of a program that runs; one that this process has not seen healthy yet is starting.
+    async fn program(&self, state: &mut State, id: DeploymentId) -> Result<TargetSpec> {
+        if let Some(address) = state.healthy.get(&id) {
+            return Ok(TargetSpec::Process(*address));
+        }
+        Ok(TargetSpec::Starting)
+    }
+
+    async fn site(&self, state: &mut State, project: ProjectId, row: &DeploymentRoute) -> Result<Arc<StaticSite>> {
+        if let Some(site) = state.sites.get(&row.id) {
+            return Ok(site.clone());
+        }
+        let Configuration::Static(configuration) = run::configuration(row.id, &row.configuration)? else {
+            return Err(Error::Internal(format!("{} is static, its configuration is not", row.id)));
+        };
+        let manifest = route::files(&self.app.store, row.id).await?;
+        let project = project.to_string();
+        let mut files = Vec::new();
+        for entry in manifest.entries() {
+            let Some(path) = below(configuration.root(), entry.path.as_str()) else { continue };
+            let blob = self.app.artifacts.path(&project, &entry.digest).map_err(|e| Error::Internal(e.to_string()))?;
+            let digest = entry.digest.to_string();
+            files.push(StaticFile { path: path.to_owned(), blob, size: entry.size_bytes, digest, content_type: None });
+        }
+        let site = Arc::new(StaticSite::new(files, options(&configuration)));
+        state.sites.insert(row.id, site.clone());
+        Ok(site)
+    }
+}
+
+fn options(configuration: &SiteConfiguration) -> SiteOptions {
+    SiteOptions {
+        not_found: configuration.not_found().map(ToOwned::to_owned),
+        fallback: configuration.single_page().then(|| "index.html".to_owned()),
+    }
+}
+
+/// The part of a path below the served folder.
+fn below<'a>(root: &str, path: &'a str) -> Option<&'a str> {
+    if root == "." { Some(path) } else { path.strip_prefix(root)?.strip_prefix('/') }
+}
+
+fn route_to(host: &HostName, deployment: DeploymentId, target: TargetSpec) -> Route {
+    Route { key: key(host, deployment), deployment: deployment.to_string(), target }
+}
+
+/// The address at which a program runs, if it does.
+///
+/// # Errors
+/// `Internal` when the runtime cannot tell.
+pub async fn running(app: &App, id: DeploymentId) -> Result<Option<SocketAddr>> {
+    Ok(match app.driver.status(&id.to_string()).await? {
+        Status::Running { address, .. } => Some(address),
+        Status::Exited { .. } | Status::Absent => None,
+    })
+}

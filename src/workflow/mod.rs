@@ -1,0 +1,43 @@
+//! Durable deployment actions: a table of run and undo steps for each, and the engine that takes them through crashes. Each
+//! step is idempotent, since it runs again when the program dies between its effect and its record.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use crate::edge::EdgeHandle;
+use crate::error::Result;
+use crate::service::App;
+use crate::store::action::Lease;
+use crate::tasks::routes::Publisher;
+
+pub mod activate;
+pub mod deploy;
+pub mod engine;
+pub mod rollback;
+pub mod run;
+
+/// What steps work with.
+pub struct Workshop {
+    /// The program.
+    pub app: Arc<App>,
+    /// What serves.
+    pub edge: EdgeHandle,
+    /// What tells the edge.
+    pub publisher: Arc<Publisher>,
+}
+
+/// The future of a step.
+pub type Doing<'a> = Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>>;
+
+/// A step's half.
+pub type Do = for<'a> fn(&'a Workshop, &'a Lease) -> Doing<'a>;
+
+/// One step of an action.
+pub struct Step {
+    /// Its name in records, logs and tests.
+    pub name: &'static str,
+    /// Does it; doing it again changes nothing.
+    pub run: Do,
+    /// Takes it back, as far as it got; none if there is nothing to take back.
+    pub undo: Option<Do>,
+}
