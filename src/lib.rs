@@ -3,10 +3,14 @@
 pub mod audit;
 pub mod authn;
 pub mod authz;
+pub mod cli;
+pub mod command;
 pub mod config;
 pub mod domain;
 pub mod edge;
 pub mod error;
+pub mod graphql;
+pub mod http;
 pub mod op;
 pub mod runtime;
 pub mod server;

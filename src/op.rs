@@ -5,9 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::OnceCell;
 
-use entities::ids::{
-    BindingId, DeploymentId, EnvironmentId, Id, OrganizationId, ProjectId, SessionId, TeamId, UserId,
-};
+use entities::ids::{BindingId, DeploymentId, EnvironmentId, OrganizationId, ProjectId, SessionId, TeamId, UserId};
 
 use crate::audit::Entry;
 use crate::authz::{Authority, Capability, Decision, Facts, Held, Mask, Packs, Permit, Scope, Visible, explain};
@@ -26,6 +24,11 @@ pub enum Actor {
         id: UserId,
         /// In which session.
         session: SessionId,
+    },
+    /// A user, by an upload token, for nothing but content of one draft.
+    Upload {
+        /// Who.
+        id: UserId,
     },
 }
 
@@ -90,7 +93,7 @@ impl Op {
     /// `Unauthenticated` when nobody is signed in.
     pub fn user(&self) -> Result<UserId> {
         match self.actor {
-            Actor::User { id, .. } => Ok(id),
+            Actor::User { id, .. } | Actor::Upload { id } => Ok(id),
             Actor::Anonymous => Err(Error::Unauthenticated("sign in first".to_owned())),
         }
     }
@@ -173,11 +176,7 @@ impl Op {
     ///
     /// # Errors
     /// As [`Op::permit`].
-    pub async fn change_kind<C: Held>(
-        &self,
-        operation: &'static str,
-        id: EnvironmentId,
-    ) -> Result<(Write, Permit<C>)> {
+    pub async fn change_kind<C: Held>(&self, operation: &'static str, id: EnvironmentId) -> Result<(Write, Permit<C>)> {
         self.permitted(self.write_access(operation).await?, id.into(), Permit::judge_both_kinds).await
     }
 

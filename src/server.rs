@@ -25,7 +25,7 @@ use crate::store::{Store, action};
 use crate::sys::random;
 use crate::tasks::routes::Publisher;
 use crate::workflow::{Workshop, engine};
-use crate::tasks;
+use crate::{http, tasks};
 
 /// A running control plane with its edge.
 pub struct Server {
@@ -68,6 +68,17 @@ pub fn master_key(config: &Config) -> Result<MasterKey> {
     key.map_err(|error| Error::Unavailable(error.message()))
 }
 
+/// The role packs that come with the program.
+///
+/// # Errors
+/// None in practice: a pack that cannot be read would be a defect that a test finds.
+pub fn packs() -> Result<Packs> {
+    Packs::built_in().map_err(|lines| {
+        let texts: Vec<String> = lines.iter().map(ToString::to_string).collect();
+        Error::Internal(texts.join("; "))
+    })
+}
+
 /// The name under which this installation signs tokens: its own, whatever address it is reached at.
 pub const ISSUER: &str = "reeve";
 
@@ -76,10 +87,7 @@ pub const ISSUER: &str = "reeve";
 /// # Errors
 /// `Unavailable` with what is missing.
 pub async fn start(config: Config) -> Result<Server> {
-    let packs = Packs::built_in().map_err(|lines| {
-        let texts: Vec<String> = lines.iter().map(ToString::to_string).collect();
-        Error::Internal(texts.join("; "))
-    })?;
+    let packs = packs()?;
     config.check(&packs)?;
     let store = open_store(&config).await?;
     let keys = Keys::open(&store, master_key(&config)?, ISSUER.to_owned()).await?;
@@ -93,7 +101,10 @@ pub async fn start(config: Config) -> Result<Server> {
     let driver: Arc<dyn Driver> = Arc::new(ProcessDriver::new(config.data.join("instances"), executable));
     let enforcement = driver.enforcement();
     if !enforcement.full {
-        tracing::warn!(missing = enforcement.missing.join("; "), "programs are not isolated: deploy only what you trust");
+        tracing::warn!(
+            missing = enforcement.missing.join("; "),
+            "programs are not isolated: deploy only what you trust"
+        );
     }
     let api_listener = listen(config.listen).await?;
     let edge_listener = listen(config.edge_listen).await?;
@@ -129,6 +140,7 @@ pub async fn start(config: Config) -> Result<Server> {
     tasks.spawn(tasks::instances::run(app.clone(), publisher, stop.clone()));
     tasks.spawn(tasks::keys::run(app.clone(), stop.clone()));
 
+    tasks.spawn(http::serve(app, api_listener, stop.clone()));
     tasks.close();
     Ok(Server { api, edge, stop, tasks })
 }

@@ -28,13 +28,7 @@ pub enum Level {
 
 impl Level {
     /// Every level, from the widest to the narrowest.
-    pub const ALL: [Self; 5] = [
-        Self::Console,
-        Self::Team,
-        Self::Organization,
-        Self::Project,
-        Self::Environment,
-    ];
+    pub const ALL: [Self; 5] = [Self::Console, Self::Team, Self::Organization, Self::Project, Self::Environment];
 
     /// The word that the policy files use.
     #[must_use]
@@ -199,28 +193,18 @@ struct Description {
 }
 
 static DESCRIPTIONS: LazyLock<FxHashMap<String, Description>> = LazyLock::new(|| {
-    let lines = include_str!("../../policy/capabilities.csv")
-        .lines()
-        .skip(1);
+    let lines = include_str!("../../policy/capabilities.csv").lines().skip(1);
     let mut descriptions = FxHashMap::default();
     for [name, _level, area, allows, aliases] in lines.filter_map(csv::fields) {
         let aliases = aliases.split(';').filter(|alias| !alias.is_empty());
         let aliases = aliases.map(str::to_owned).collect();
-        let description = Description {
-            area,
-            allows,
-            aliases,
-        };
+        let description = Description { area, allows, aliases };
         descriptions.insert(name, description);
     }
     descriptions
 });
 
-static UNDESCRIBED: Description = Description {
-    area: String::new(),
-    allows: String::new(),
-    aliases: Vec::new(),
-};
+static UNDESCRIBED: Description = Description { area: String::new(), allows: String::new(), aliases: Vec::new() };
 
 /// Names and aliases together: a policy may use either.
 static BY_NAME: LazyLock<FxHashMap<&'static str, Capability>> = LazyLock::new(|| {
@@ -277,13 +261,10 @@ mod tests {
 
     #[test]
     fn the_enum_is_the_specification() {
-        let lines = include_str!("../../policy/capabilities.csv")
-            .lines()
-            .skip(1);
+        let lines = include_str!("../../policy/capabilities.csv").lines().skip(1);
         let rows: Vec<[String; 5]> = lines.map(|line| csv::fields(line).unwrap()).collect();
         assert_eq!(rows.len(), Capability::ALL.len());
-        for ([name, level, area, allows, aliases], &capability) in rows.iter().zip(Capability::ALL)
-        {
+        for ([name, level, area, allows, aliases], &capability) in rows.iter().zip(Capability::ALL) {
             assert_eq!(capability.name(), name);
             assert_eq!(capability.level().name(), level);
             assert_eq!(capability.area(), area);
@@ -307,9 +288,6 @@ mod tests {
 
     #[test]
     fn a_marker_stands_for_the_capability_of_its_name() {
-        assert_eq!(
-            cap::DeploymentCreate::CAPABILITY,
-            Capability::DeploymentCreate
-        );
+        assert_eq!(cap::DeploymentCreate::CAPABILITY, Capability::DeploymentCreate);
     }
 }

@@ -27,10 +27,7 @@ impl Authority {
     #[must_use]
     pub fn of(facts: &Facts, packs: &Packs) -> Self {
         let (holdings, valid_until) = program::derive(facts, packs);
-        Self {
-            holdings,
-            valid_until,
-        }
+        Self { holdings, valid_until }
     }
 
     /// The first moment, in Unix milliseconds, at which a time window opens or closes and this must be derived anew.
@@ -55,22 +52,15 @@ impl Authority {
     #[must_use]
     pub fn allows(&self, facts: &Facts, scope: Scope, capability: Capability) -> bool {
         let held = self.decide(facts, &[scope]);
-        held.get(&scope)
-            .is_some_and(|mask| mask.contains(capability))
+        held.get(&scope).is_some_and(|mask| mask.contains(capability))
     }
 
     /// Whether the capability is held on the scope under both kinds of environment, as rule 9 wants before an
     /// environment changes its kind.
     #[must_use]
-    pub fn allows_in_both_kinds(
-        &self,
-        facts: &Facts,
-        scope: Scope,
-        capability: Capability,
-    ) -> bool {
+    pub fn allows_in_both_kinds(&self, facts: &Facts, scope: Scope, capability: Capability) -> bool {
         let held = program::decide_both(&self.holdings, facts, &[scope]);
-        held.get(&scope)
-            .is_some_and(|mask| mask.contains(capability))
+        held.get(&scope).is_some_and(|mask| mask.contains(capability))
     }
 
     /// Where the capability is held, for a condition on a list of scopes of its level. The facts must have every scope
@@ -80,15 +70,9 @@ impl Authority {
         let (seen, unless_frozen) = program::list(&self.holdings, facts, capability);
         let mut kinds: FxHashMap<Scope, Option<EnvironmentKind>> = FxHashMap::default();
         for (scope, kind) in seen {
-            kinds
-                .entry(scope)
-                .and_modify(|only| *only = None)
-                .or_insert(Some(kind));
+            kinds.entry(scope).and_modify(|only| *only = None).or_insert(Some(kind));
         }
-        let mut visible = VisibleScopes {
-            unless_frozen,
-            ..VisibleScopes::default()
-        };
+        let mut visible = VisibleScopes { unless_frozen, ..VisibleScopes::default() };
         let mut kinds: Vec<_> = kinds.into_iter().collect();
         kinds.sort_unstable();
         for (scope, only) in kinds {
@@ -139,9 +123,7 @@ impl VisibleScopes {
             (Scope::Team(id), _) => self.teams.push(id),
             (Scope::Organization(id), None) => self.organizations.push(id),
             (Scope::Organization(id), Some(Production)) => self.organizations_production.push(id),
-            (Scope::Organization(id), Some(Nonproduction)) => {
-                self.organizations_nonproduction.push(id)
-            }
+            (Scope::Organization(id), Some(Nonproduction)) => self.organizations_nonproduction.push(id),
             (Scope::Project(id), None) => self.projects.push(id),
             (Scope::Project(id), Some(Production)) => self.projects_production.push(id),
             (Scope::Project(id), Some(Nonproduction)) => self.projects_nonproduction.push(id),

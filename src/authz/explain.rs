@@ -97,24 +97,12 @@ pub fn explain(facts: &Facts, packs: &Packs, capability: Capability, scope: Scop
     let mut because: Vec<Witness> = because.into_iter().filter_map(present).collect();
     because.sort_unstable();
     let reasons = nearest.into_iter();
-    let refusals = reasons.map(|(reason, origin)| Refusal {
-        reason,
-        witness: origin.and_then(present),
-    });
+    let refusals = reasons.map(|(reason, origin)| Refusal { reason, witness: origin.and_then(present) });
     let refusal = refusals.min_by(|one, other| one.witness.cmp(&other.witness));
-    Decision {
-        allowed: refusal.is_none(),
-        because,
-        refusal,
-    }
+    Decision { allowed: refusal.is_none(), because, refusal }
 }
 
-fn witness(
-    facts: &Facts,
-    packs: &Packs,
-    capability: Capability,
-    origin: Origin,
-) -> Option<Witness> {
+fn witness(facts: &Facts, packs: &Packs, capability: Capability, origin: Origin) -> Option<Witness> {
     let via = origin.via?;
     let binding = facts.binding(via.binding)?;
     let subject_team = match binding.subject {

@@ -150,11 +150,7 @@ impl ScopeFact {
     /// An organization.
     #[must_use]
     pub const fn organization(managing_team: Option<u128>, suspended: bool) -> Self {
-        Self {
-            managing_team,
-            suspended,
-            ..Self::below(Scope::Console)
-        }
+        Self { managing_team, suspended, ..Self::below(Scope::Console) }
     }
 
     /// A project of an organization.
@@ -166,11 +162,7 @@ impl ScopeFact {
     /// An environment of a project.
     #[must_use]
     pub const fn environment(project: u128, kind: EnvironmentKind, frozen: bool) -> Self {
-        Self {
-            kind,
-            frozen,
-            ..Self::below(Scope::Project(project))
-        }
+        Self { kind, frozen, ..Self::below(Scope::Project(project)) }
     }
 
     const fn below(parent: Scope) -> Self {
@@ -226,16 +218,7 @@ impl Facts {
                 managed.entry(Scope::Team(team)).or_default().push(scope);
             }
         }
-        Self {
-            now,
-            actor,
-            actor_suspended,
-            teams,
-            bindings,
-            scopes,
-            by_subject,
-            managed,
-        }
+        Self { now, actor, actor_suspended, teams, bindings, scopes, by_subject, managed }
     }
 
     /// The moment of the question, in Unix milliseconds.
@@ -258,14 +241,9 @@ impl Facts {
         &self.teams
     }
 
-    pub(super) fn bindings_of(
-        &self,
-        subject: Subject,
-    ) -> impl Iterator<Item = (BindingIndex, &Binding)> {
+    pub(super) fn bindings_of(&self, subject: Subject) -> impl Iterator<Item = (BindingIndex, &Binding)> {
         let indexes = self.by_subject.get(&subject).map_or(&[][..], Vec::as_slice);
-        indexes
-            .iter()
-            .filter_map(|&index| Some((index, self.bindings.get(index)?)))
+        indexes.iter().filter_map(|&index| Some((index, self.bindings.get(index)?)))
     }
 
     pub(super) fn binding(&self, index: BindingIndex) -> Option<&Binding> {

@@ -10,10 +10,7 @@ use super::facts::EnvironmentKind;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Mask(u128);
 
-const _: () = assert!(
-    Capability::ALL.len() <= 128,
-    "a mask has one bit per capability"
-);
+const _: () = assert!(Capability::ALL.len() <= 128, "a mask has one bit per capability");
 
 impl Mask {
     /// No capability.
@@ -105,10 +102,7 @@ impl Masks {
     /// The same on both kinds of environment.
     #[must_use]
     pub const fn both(mask: Mask) -> Self {
-        Self {
-            production: mask,
-            nonproduction: mask,
-        }
+        Self { production: mask, nonproduction: mask }
     }
 
     /// What counts on environments of this kind.

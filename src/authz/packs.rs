@@ -16,10 +16,7 @@ use super::mask::Masks;
 pub const BUILT_IN: [(&str, &str); 3] = [
     ("reeve", include_str!("../../policy/packs/reeve.csv")),
     ("ownstak", include_str!("../../policy/packs/ownstak.csv")),
-    (
-        "mia-console",
-        include_str!("../../policy/packs/mia-console.csv"),
-    ),
+    ("mia-console", include_str!("../../policy/packs/mia-console.csv")),
 ];
 
 const HEADING: &str = "role,bound_at,capability,environments,reach,basis";
@@ -76,11 +73,7 @@ pub struct BadLine {
 
 impl fmt::Display for BadLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "pack `{}`, line {}: {}",
-            self.pack, self.line, self.reason
-        )
+        write!(f, "pack `{}`, line {}: {}", self.pack, self.line, self.reason)
     }
 }
 
@@ -97,9 +90,7 @@ impl Packs {
     ///
     /// # Errors
     /// Every line that is refused, of all packs at once.
-    pub fn parse<'a>(
-        packs: impl IntoIterator<Item = (&'a str, &'a str)>,
-    ) -> Result<Self, Vec<BadLine>> {
+    pub fn parse<'a>(packs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, Vec<BadLine>> {
         let mut parsed = Self::default();
         let mut bad = Vec::new();
         let mut seen = Vec::new();
@@ -109,10 +100,7 @@ impl Packs {
                 bad.push(BadLine { pack, line, reason });
             };
             if seen.contains(&pack) {
-                refuse(
-                    1,
-                    "there is another pack of this name, and roles would be mixed".to_owned(),
-                );
+                refuse(1, "there is another pack of this name, and roles would be mixed".to_owned());
                 continue;
             }
             seen.push(pack);
@@ -122,8 +110,7 @@ impl Packs {
                 continue;
             }
             for (line, text) in lines {
-                let added = parse_row(text)
-                    .and_then(|(role, row)| parsed.add(&format!("{pack}/{role}"), row));
+                let added = parse_row(text).and_then(|(role, row)| parsed.add(&format!("{pack}/{role}"), row));
                 if let Err(reason) = added {
                     refuse(line, reason);
                 }
@@ -168,23 +155,17 @@ impl Packs {
             Some(index) => index,
             None => {
                 let index = u16::try_from(self.roles.len()).map(RoleIndex);
-                let index =
-                    index.map_err(|_| "there are more roles than can be counted".to_owned())?;
+                let index = index.map_err(|_| "there are more roles than can be counted".to_owned())?;
                 let name = full_name.to_owned();
                 self.by_name.insert(name.clone(), index);
-                self.roles.push(Role {
-                    name,
-                    rows: Vec::new(),
-                });
+                self.roles.push(Role { name, rows: Vec::new() });
                 index
             }
         };
         let Some(Role { rows, .. }) = self.roles.get_mut(usize::from(index.0)) else {
             return Ok(());
         };
-        let alike = rows
-            .iter_mut()
-            .find(|old| (old.bound_at, old.reach) == (row.bound_at, row.reach));
+        let alike = rows.iter_mut().find(|old| (old.bound_at, old.reach) == (row.bound_at, row.reach));
         match alike {
             Some(old) => old.masks |= row.masks,
             None => rows.push(row),
@@ -194,34 +175,19 @@ impl Packs {
 }
 
 fn parse_row(line: &str) -> Result<(String, Row), String> {
-    let [role, bound_at, capability, environments, reach, basis] = csv::fields(line)
-        .ok_or("a row has six fields, and one with a comma stands in double quotes")?;
-    if role.is_empty()
-        || !role
-            .bytes()
-            .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
-    {
-        return Err(format!(
-            "`{role}` is no role name: use small letters, digits and `-`"
-        ));
+    let [role, bound_at, capability, environments, reach, basis] =
+        csv::fields(line).ok_or("a row has six fields, and one with a comma stands in double quotes")?;
+    if role.is_empty() || !role.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-')) {
+        return Err(format!("`{role}` is no role name: use small letters, digits and `-`"));
     }
     if basis.is_empty() {
         return Err("the basis is missing: say where the row comes from".to_owned());
     }
-    let bound_at =
-        Level::parse(&bound_at).ok_or_else(|| format!("there is no kind of scope `{bound_at}`"))?;
-    let capability = Capability::parse(&capability)
-        .ok_or_else(|| format!("there is no capability `{capability}`"))?;
+    let bound_at = Level::parse(&bound_at).ok_or_else(|| format!("there is no kind of scope `{bound_at}`"))?;
+    let capability = Capability::parse(&capability).ok_or_else(|| format!("there is no capability `{capability}`"))?;
     let masks = parse_environments(&environments, capability)?;
     let reach = parse_reach(&reach, bound_at)?;
-    Ok((
-        role,
-        Row {
-            bound_at,
-            reach,
-            masks,
-        },
-    ))
+    Ok((role, Row { bound_at, reach, masks }))
 }
 
 fn parse_environments(environments: &str, capability: Capability) -> Result<Masks, String> {
@@ -230,27 +196,17 @@ fn parse_environments(environments: &str, capability: Capability) -> Result<Mask
         "production" => EnvironmentKind::Production,
         "nonproduction" => EnvironmentKind::Nonproduction,
         other => {
-            return Err(format!(
-                "`{other}` is not one of `any`, `production`, `nonproduction`"
-            ));
+            return Err(format!("`{other}` is not one of `any`, `production`, `nonproduction`"));
         }
     };
     if capability.level() != Level::Environment {
         let name = capability.name();
-        return Err(format!(
-            "`{name}` is not judged on an environment: its environments must be `any`"
-        ));
+        return Err(format!("`{name}` is not judged on an environment: its environments must be `any`"));
     }
     let (mask, none) = (capability.mask(), Masks::default());
     Ok(match only {
-        EnvironmentKind::Production => Masks {
-            production: mask,
-            ..none
-        },
-        EnvironmentKind::Nonproduction => Masks {
-            nonproduction: mask,
-            ..none
-        },
+        EnvironmentKind::Production => Masks { production: mask, ..none },
+        EnvironmentKind::Nonproduction => Masks { nonproduction: mask, ..none },
     })
 }
 
@@ -260,12 +216,8 @@ fn parse_reach(reach: &str, bound_at: Level) -> Result<Reach, String> {
         ("parent", Level::Console) => Err("the console has no parent to reach".to_owned()),
         ("parent", _) => Ok(Reach::Parent),
         ("managed", Level::Team) => Ok(Reach::Managed),
-        ("managed", _) => {
-            Err("only a role bound at a team reaches `managed` organizations".to_owned())
-        }
-        (other, _) => Err(format!(
-            "`{other}` is not one of `self`, `parent`, `managed`"
-        )),
+        ("managed", _) => Err("only a role bound at a team reaches `managed` organizations".to_owned()),
+        (other, _) => Err(format!("`{other}` is not one of `self`, `parent`, `managed`")),
     }
 }
 
@@ -301,16 +253,9 @@ mod tests {
         let packs = Packs::parse([("p", text.as_str())]).unwrap();
         let rows = packs.rows(packs.role("p/r").unwrap());
         let itself = Mask::of(&[Capability::LogView, Capability::ProjectView]);
-        let row = |reach, mask| Row {
-            bound_at: Level::Project,
-            reach,
-            masks: Masks::both(mask),
-        };
+        let row = |reach, mask| Row { bound_at: Level::Project, reach, masks: Masks::both(mask) };
         let parent = Capability::ProjectCreate.mask();
-        assert_eq!(
-            rows,
-            [row(Reach::Itself, itself), row(Reach::Parent, parent)]
-        );
+        assert_eq!(rows, [row(Reach::Itself, itself), row(Reach::Parent, parent)]);
     }
 
     #[test]
@@ -328,12 +273,8 @@ mod tests {
 
     #[test]
     fn a_pack_without_its_heading_is_refused() {
-        let bad =
-            Packs::parse([("p", "role,capability\n"), ("q", ""), ("p", HEADING)]).unwrap_err();
+        let bad = Packs::parse([("p", "role,capability\n"), ("q", ""), ("p", HEADING)]).unwrap_err();
         assert_eq!(bad.len(), 3);
-        assert_eq!(
-            bad[1].to_string(),
-            format!("pack `q`, line 1: the heading must be `{HEADING}`")
-        );
+        assert_eq!(bad[1].to_string(), format!("pack `q`, line 1: the heading must be `{HEADING}`"));
     }
 }

@@ -8,10 +8,7 @@
 //! A variable bound by `for` must never stand in a later atom: crepe binds it again, which makes a cross product where
 //! a join was meant. Name it anew with `let` first; a test reads this file and refuses anything else.
 
-#![expect(
-    for_loops_over_fallibles,
-    reason = "in a rule, `for` over an option means: if there is one"
-)]
+#![expect(for_loops_over_fallibles, reason = "in a rule, `for` over an option means: if there is one")]
 
 use std::sync::LazyLock;
 
@@ -271,29 +268,18 @@ pub(super) fn derive(facts: &Facts, packs: &Packs) -> (Holdings, Option<i64>) {
     for Granted(at, spread, masks, _) in granted {
         *holdings.entry((at, spread)).or_default() |= masks;
     }
-    (
-        holdings,
-        changes.into_iter().map(|ChangesAt(moment)| moment).min(),
-    )
+    (holdings, changes.into_iter().map(|ChangesAt(moment)| moment).min())
 }
 
 /// What of the holdings counts on each scope, for environments under the kind that they have.
-pub(super) fn decide(
-    holdings: &Holdings,
-    facts: &Facts,
-    scopes: &[Scope],
-) -> FxHashMap<Scope, Mask> {
+pub(super) fn decide(holdings: &Holdings, facts: &Facts, scopes: &[Scope]) -> FxHashMap<Scope, Mask> {
     let mut program = about_holdings(holdings, facts);
     program.extend(scopes.iter().copied().map(Decide));
     fold_decisions(program)
 }
 
 /// What of the holdings counts on each scope, whichever kind an environment has or would have.
-pub(super) fn decide_both(
-    holdings: &Holdings,
-    facts: &Facts,
-    scopes: &[Scope],
-) -> FxHashMap<Scope, Mask> {
+pub(super) fn decide_both(holdings: &Holdings, facts: &Facts, scopes: &[Scope]) -> FxHashMap<Scope, Mask> {
     let mut program = about_holdings(holdings, facts);
     program.extend(scopes.iter().copied().map(DecideBoth));
     fold_decisions(program)
@@ -308,9 +294,7 @@ pub(super) fn list(
     let mut program = about_holdings(holdings, facts);
     program.extend([List(capability)]);
     let (_, _, _, _, visible, unless_frozen, ..) = program.run_with_hasher::<FxBuildHasher>();
-    let visible = visible
-        .into_iter()
-        .map(|Visible(scope, kind)| (scope, kind));
+    let visible = visible.into_iter().map(|Visible(scope, kind)| (scope, kind));
     (visible.collect(), !unless_frozen.is_empty())
 }
 
@@ -326,9 +310,7 @@ pub(super) fn explain(
     program.extend([Explain(scope, capability)]);
     let (_, _, _, _, _, _, because, nearest, _) = program.run_with_hasher::<FxBuildHasher>();
     let because = because.into_iter().map(|Because(origin)| origin);
-    let nearest = nearest
-        .into_iter()
-        .map(|Nearest(reason, origin)| (reason, origin));
+    let nearest = nearest.into_iter().map(|Nearest(reason, origin)| (reason, origin));
     (because.collect(), nearest.collect())
 }
 
@@ -344,9 +326,7 @@ pub(super) fn missing(
     program.extend([Derive(facts.actor())]);
     program.extend([Give(grant, scope, capability)]);
     let (.., missing) = program.run_with_hasher::<FxBuildHasher>();
-    let missing = missing
-        .into_iter()
-        .map(|Missing(capability, kind)| (capability, kind));
+    let missing = missing.into_iter().map(|Missing(capability, kind)| (capability, kind));
     missing.collect()
 }
 

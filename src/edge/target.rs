@@ -122,3 +122,25 @@ impl Drop for Claim {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_retired_target_gives_no_claim_and_waits_for_those_it_gave() {
+        let route = Route { key: "k".to_owned(), deployment: "d".to_owned(), target: TargetSpec::Starting };
+        let target = Target::new(route, Duration::ZERO);
+        let held = target.claim();
+        assert!(held.is_some());
+        target.retire();
+        assert!(target.claim().is_none());
+        assert_eq!(target.in_flight(), 1);
+        let (drained, ()) =
+            tokio::join!(tokio::time::timeout(Duration::from_secs(10), target.drain(Duration::from_secs(20))), async {
+                drop(held)
+            });
+        assert!(drained.is_ok());
+        assert_eq!(target.drain_counts(), (1, 0));
+    }
+}

@@ -1,18 +1,20 @@
-//! Who holds which role where: granting, revoking, explaining. Nobody gives more than they hold, and no organization is left
+//! Who holds which role where: granting and revoking. Nobody gives more than they hold, and no organization is left
 //! without somebody who manages its access.
 
 use chrono::{DateTime, Utc};
 
 use entities::binding::Model;
 use entities::ids::{BindingId, Id, TeamId, UserId};
-use entities::values::SubjectKind;
+use entities::values::{ScopeKind, SubjectKind};
 
 use super::App;
-use crate::authz::{Capability, Decision, Scope, cap, missing_to_give};
+use crate::audit::Entry;
+use crate::authz::{Capability, Packs, Scope, cap, missing_to_give};
+use crate::domain::email::EmailAddress;
 use crate::domain::quote;
 use crate::error::{Error, Result};
 use crate::op::{Op, scope_name};
-use crate::store::{self, Write, facts};
+use crate::store::{self, Store, Write, facts};
 use crate::sys::{clock, ids};
 
 /// Who a role is for.
@@ -103,8 +105,9 @@ pub async fn revoke(op: &Op, id: BindingId) -> Result<Model> {
     if matches!(scope, Scope::Organization(_)) && !somebody_manages(op, &write, scope).await? {
         return Err(Error::FailedPrecondition {
             reason: "LAST_ACCESS_MANAGER",
-            message: "nobody would be left who manages the access of this organization; give somebody else the role first"
-                .to_owned(),
+            message:
+                "nobody would be left who manages the access of this organization; give somebody else the role first"
+                    .to_owned(),
         });
     }
     write.entry().details = serde_json::json!({ "role": row.role, "subject": row.subject_id.to_string() });
@@ -129,19 +132,33 @@ async fn somebody_manages(op: &Op, write: &Write, scope: Scope) -> Result<bool> 
     Ok(false)
 }
 
-/// Why somebody may or may not do something. Everybody may ask about themselves where they may view the scope; asking about
-/// others takes `member.view` there.
+/// Gives somebody a role on the console, for whoever has the database in hand: how the first administrator comes to be.
 ///
 /// # Errors
-/// `Forbidden`, `NotFound` by `member.view`.
-pub async fn decision(op: &Op, subject: UserId, capability: Capability, scope: Scope) -> Result<Decision> {
-    if subject == op.user()? {
-        let held = op.masks(&[scope]).await?;
-        if !held.get(&scope).is_some_and(|mask| mask.contains(scope.view())) {
-            return Err(Error::not_found("resource"));
-        }
-    } else {
-        op.permit::<cap::MemberView>(scope).await?;
+/// `NotFound` for an address without an account, `InvalidInput` for a role that no pack knows.
+pub async fn bootstrap(store: &Store, packs: &Packs, email: &EmailAddress, role: &str, entry: Entry) -> Result<()> {
+    if packs.role(role).is_none() {
+        return Err(Error::invalid("role", "unknown", format!("there is no role {}", quote(role))));
     }
-    op.explain(subject, capability, scope).await
+    let user = store::user::find_by_email(store, email).await?;
+    let user = user.ok_or_else(|| Error::not_found(format!("account with the address {}", quote(email.as_str()))))?;
+    let mut write = store.write_access(entry).await?;
+    write.entry().subject = Some(user.id.to_string());
+    write.entry().details = serde_json::json!({ "role": role });
+    let row = Model {
+        id: ids::new::<BindingId>(),
+        subject_kind: SubjectKind::User,
+        subject_id: user.id.uuid(),
+        role: Some(role.to_owned()),
+        capability: None,
+        scope_kind: ScopeKind::Console,
+        scope_id: Scope::Console.uuid(),
+        on_behalf_of: None,
+        not_before: None,
+        not_after: None,
+        created_by: None,
+        created_at: clock::now(),
+    };
+    store::binding::create_for_maker(&mut write, row).await?;
+    write.commit().await
 }

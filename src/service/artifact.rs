@@ -64,7 +64,11 @@ pub async fn receive<E: Display>(
     }
     let manifest = store::deployment::manifest(op.store(), &deployment).await?;
     let size = manifest.blobs().find(|(known, _)| known == digest).map(|(_, size)| size).ok_or_else(|| {
-        Error::invalid("digest", "not_in_manifest", "the draft has no file with this digest; send what it lists as missing")
+        Error::invalid(
+            "digest",
+            "not_in_manifest",
+            "the draft has no file with this digest; send what it lists as missing",
+        )
     })?;
     let project = store::artifact::project_of(op.store(), &permit).await?;
     app.artifacts.receive(&project.to_string(), digest, size, body).await.map_err(refusal)?;
@@ -73,9 +77,11 @@ pub async fn receive<E: Display>(
 
 fn refusal(error: ReceiveError) -> Error {
     match error {
-        ReceiveError::DigestMismatch { actual } => {
-            Error::invalid("digest", "mismatch", format!("what arrived has the digest `{actual}`; send the file that was announced"))
-        }
+        ReceiveError::DigestMismatch { actual } => Error::invalid(
+            "digest",
+            "mismatch",
+            format!("what arrived has the digest `{actual}`; send the file that was announced"),
+        ),
         ReceiveError::TooLarge => Error::invalid("body", "too_large", "more arrived than the manifest announces"),
         ReceiveError::TooShort => Error::invalid("body", "too_short", "less arrived than the manifest announces"),
         ReceiveError::Body(_) => Error::invalid("body", "interrupted", "the upload was interrupted; send it again"),

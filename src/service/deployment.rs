@@ -150,8 +150,7 @@ pub struct Rollback {
 /// `Conflict` when another deployment is the active one than expected; `FailedPrecondition` when the target cannot serve;
 /// `Forbidden`, `NotFound` by `deployment.rollback`.
 pub async fn rollback(app: &App, op: &Op, input: Rollback) -> Result<Model> {
-    let (mut write, permit) =
-        op.change::<cap::DeploymentRollback>("deployment.rollback", input.deployment_id).await?;
+    let (mut write, permit) = op.change::<cap::DeploymentRollback>("deployment.rollback", input.deployment_id).await?;
     let row = store::deployment::get(&write, &permit, input.deployment_id).await?;
     let environment = store::environment::current(&write, &permit).await?;
     expect_active(&environment, input.expected_active_deployment_id)?;

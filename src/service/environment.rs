@@ -29,7 +29,8 @@ pub struct Create {
 /// # Errors
 /// `Conflict` when the name is taken there; `Forbidden`, `NotFound` by `environment.create`.
 pub async fn create(app: &App, op: &Op, input: Create) -> Result<Model> {
-    let (mut write, permit) = op.change_access::<cap::EnvironmentCreate>("environment.create", input.project_id).await?;
+    let (mut write, permit) =
+        op.change_access::<cap::EnvironmentCreate>("environment.create", input.project_id).await?;
     let row = Model {
         id: ids::new::<EnvironmentId>(),
         project_id: input.project_id,

@@ -72,7 +72,9 @@ async fn add(store: &Store, master: &MasterKey) -> Result<String> {
     let key = SigningKey::generate(clock::now());
     let row = entities::signing_key::Model {
         kid: key.kid().to_owned(),
-        sealed_private_key: key.seal(master).map_err(|_| Error::Internal("a signing key could not be sealed".into()))?,
+        sealed_private_key: key
+            .seal(master)
+            .map_err(|_| Error::Internal("a signing key could not be sealed".into()))?,
         created_at: key.created_at(),
         retired_at: None,
     };
@@ -87,7 +89,9 @@ async fn load(store: &Store, master: &MasterKey, issuer: &str) -> Result<Arc<Key
     let rows = signing_key::all(store).await?;
     let keys = rows.into_iter().map(|row| {
         SigningKey::open(master, &row.kid, &row.sealed_private_key, row.created_at, row.retired_at).map_err(|_| {
-            Error::Unavailable("the master key does not open the signing keys; start with the one they were made with".into())
+            Error::Unavailable(
+                "the master key does not open the signing keys; start with the one they were made with".into(),
+            )
         })
     });
     let keys = keys.collect::<Result<Vec<_>>>()?;

@@ -16,9 +16,11 @@ pub mod access;
 pub mod artifact;
 pub mod deployment;
 pub mod environment;
+pub mod explanation;
 pub mod keys;
 pub mod organization;
 pub mod project;
+pub mod resolve;
 pub mod session;
 
 /// What the verbs work with; one for the whole program.

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use sea_orm::sea_query::{Expr, ExprTrait, LockBehavior, LockType, Query, SelectStatement};
 use sea_orm::{
-    ColumnTrait, DatabaseTransaction, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
-    QuerySelect, SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    ColumnTrait, DatabaseTransaction, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
+    SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
 
 use entities::action::{Column, Entity, Model};
@@ -16,7 +16,7 @@ use entities::values::ActionState;
 
 use super::source::Connected;
 use super::{Store, Write, sql};
-use crate::authz::{Held, Permit};
+use crate::authz::{Held, Permit, Visible, cap};
 use crate::error::{Error, Result};
 use crate::sys::clock;
 
@@ -76,16 +76,42 @@ pub async fn latest(store: &Store, deployment: DeploymentId) -> Result<Option<Mo
     select.one(&store.db).await.map_err(sql)
 }
 
+/// The newest action of each of these deployments that the actor may see.
+///
+/// # Errors
+/// `Unavailable` when the database does not answer.
+pub async fn latest_of(
+    store: &Store,
+    visible: &Visible<cap::DeploymentView>,
+    deployments: &[DeploymentId],
+) -> Result<Vec<Model>> {
+    use entities::environment;
+    let environments = Query::select()
+        .column(environment::Column::Id)
+        .from(environment::Entity)
+        .cond_where(super::visible::environments(visible))
+        .take();
+    let newer = Query::select()
+        .expr(Expr::value(1))
+        .from_as(Entity, "newer")
+        .and_where(Expr::col(("newer", Column::DeploymentId)).equals((Entity, Column::DeploymentId)))
+        .and_where(Expr::col(("newer", Column::Id)).gt(Expr::col((Entity, Column::Id))))
+        .take();
+    let select = Entity::find()
+        .filter(Column::EnvironmentId.in_subquery(environments))
+        .filter(Column::DeploymentId.is_in(deployments.iter().map(|id| id.0)))
+        .filter(Expr::exists(newer).not());
+    select.all(&store.db).await.map_err(sql)
+}
+
 /// Leases the next action that nobody works on: one whose worker is gone, or the oldest queued one of an environment in
 /// which nothing runs.
 ///
 /// # Errors
 /// `Unavailable` when the database does not answer.
 pub async fn claim(store: &Store, owner: &str, lease: Duration) -> Result<Option<Lease>> {
-    let options = TransactionOptions {
-        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-        ..Default::default()
-    };
+    let options =
+        TransactionOptions { sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate), ..Default::default() };
     let tx = store.db.begin_with_options(options).await.map_err(sql)?;
     let now = clock::now().timestamp_millis();
     let Some(row) = candidate(store, &tx, now).await? else {
@@ -123,11 +149,7 @@ pub async fn claim(store: &Store, owner: &str, lease: Duration) -> Result<Option
 
 async fn candidate(store: &Store, tx: &DatabaseTransaction, now: i64) -> Result<Option<Model>> {
     let locked = |select: sea_orm::Select<Entity>| {
-        if store.is_postgres() {
-            select.lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
-        } else {
-            select
-        }
+        if store.is_postgres() { select.lock_with_behavior(LockType::Update, LockBehavior::SkipLocked) } else { select }
     };
     let abandoned = Entity::find()
         .filter(Column::State.is_in(UNFINISHED))
@@ -136,11 +158,8 @@ async fn candidate(store: &Store, tx: &DatabaseTransaction, now: i64) -> Result<
     if let Some(row) = locked(abandoned).one(tx).await.map_err(sql)? {
         return Ok(Some(row));
     }
-    let busy = Query::select()
-        .column(Column::EnvironmentId)
-        .from(Entity)
-        .and_where(Column::State.is_in(UNFINISHED))
-        .take();
+    let busy =
+        Query::select().column(Column::EnvironmentId).from(Entity).and_where(Column::State.is_in(UNFINISHED)).take();
     let waiting = Entity::find()
         .filter(Column::State.eq(ActionState::Queued))
         .filter(Column::EnvironmentId.not_in_subquery(busy))
@@ -204,7 +223,8 @@ pub async fn begin_step(store: &Store, lease: &Lease, position: i32, name: &str)
         finished_at: None,
         undone_at: None,
     };
-    let once = OnConflict::columns([action_step::Column::ActionId, action_step::Column::Position]).do_nothing().to_owned();
+    let once =
+        OnConflict::columns([action_step::Column::ActionId, action_step::Column::Position]).do_nothing().to_owned();
     action_step::Entity::insert(row.into_active_model())
         .on_conflict(once)
         .exec_without_returning(&store.db)

@@ -60,7 +60,12 @@ pub async fn project_of(source: &impl Source, permit: &Permit<cap::DeploymentCre
 ///
 /// # Errors
 /// `Unavailable` when the database does not answer.
-pub async fn add(store: &Store, permit: &Permit<cap::DeploymentCreate>, digest: &Digest, size_bytes: u64) -> Result<()> {
+pub async fn add(
+    store: &Store,
+    permit: &Permit<cap::DeploymentCreate>,
+    digest: &Digest,
+    size_bytes: u64,
+) -> Result<()> {
     let row = Model {
         project_id: project_of(store, permit).await?,
         digest: digest.to_string(),

@@ -1,6 +1,6 @@
 //! Deployments and their manifests. People read and draft them with a permit; a worker moves them on with its lease.
 
-use sea_orm::sea_query::{Expr, ExprTrait, Query};
+use sea_orm::sea_query::{Expr, Query};
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
 
 use entities::deployment::{Column, Entity, Model};

@@ -241,10 +241,7 @@ fn kind(production: bool) -> EnvironmentKind {
 
 /// The join from an environment to its project.
 pub(super) fn project_of_environment() -> RelationDef {
-    environment::Entity::belongs_to(project::Entity)
-        .from(environment::Column::ProjectId)
-        .to(project::Column::Id)
-        .into()
+    environment::Entity::belongs_to(project::Entity).from(environment::Column::ProjectId).to(project::Column::Id).into()
 }
 
 /// The join from a project to its organization.

@@ -41,8 +41,7 @@ pub async fn take(store: &Store, user: UserId, key: &str, request_digest: &str) 
         created_at: now,
     };
     let once = OnConflict::columns([Column::UserId, Column::Key]).do_nothing().to_owned();
-    let inserted =
-        Entity::insert(row.into_active_model()).on_conflict(once).exec_without_returning(&store.db).await;
+    let inserted = Entity::insert(row.into_active_model()).on_conflict(once).exec_without_returning(&store.db).await;
     if inserted.map_err(sql)? == 1 {
         return Ok(Known::New);
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use migrations::{Migrator, MigratorTrait};
-use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, DbErr, RuntimeErr, SqlErr};
+use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbBackend, DbErr, RuntimeErr, SqlErr};
 
 use crate::error::{Error, Result};
 
@@ -18,6 +18,7 @@ pub mod facts;
 pub mod idempotency;
 pub mod organization;
 pub mod page;
+pub mod path;
 pub mod project;
 pub mod route;
 pub mod session;

@@ -55,7 +55,8 @@ pub async fn rename(
         .exec(write.connection())
         .await
         .map_err(sql)?;
-    let row = Entity::find_by_id(id).one(write.connection()).await.map_err(sql)?.ok_or_else(super::gone("organization"))?;
+    let row =
+        Entity::find_by_id(id).one(write.connection()).await.map_err(sql)?.ok_or_else(super::gone("organization"))?;
     if changed.rows_affected == 1 { Ok(row) } else { Err(super::changed_meanwhile(row.version)) }
 }
 

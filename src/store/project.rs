@@ -93,7 +93,11 @@ pub async fn list(
 ///
 /// # Errors
 /// `Unavailable` when the database does not answer.
-pub async fn by_ids(source: &impl Source, visible: &Visible<cap::ProjectView>, ids: &[ProjectId]) -> Result<Vec<Model>> {
+pub async fn by_ids(
+    source: &impl Source,
+    visible: &Visible<cap::ProjectView>,
+    ids: &[ProjectId],
+) -> Result<Vec<Model>> {
     let keys = ids.iter().map(|id| id.uuid());
     let select = Entity::find().filter(visible::projects(visible)).filter(Column::Id.is_in(keys));
     select.all(source.connection()).await.map_err(sql)

@@ -2,12 +2,12 @@
 
 use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
 
-use entities::ids::{TeamId, UserId};
+use entities::ids::{Id, TeamId, UserId};
 use entities::{team, team_member};
 
 use super::source::Connected;
-use super::{Source, Write, page, sql};
-use crate::authz::{Permit, cap};
+use super::{Source, Write, page, sql, visible};
+use crate::authz::{Permit, Visible, cap};
 use crate::error::Result;
 
 /// Adds a team with its first member. Making one needs nobody's permission but that of the one who signs up.
@@ -29,6 +29,20 @@ pub async fn create(write: &mut Write, row: team::Model, first: team_member::Mod
 pub async fn get(source: &impl Source, permit: &Permit<cap::TeamView>) -> Result<team::Model> {
     let row = team::Entity::find_by_id(TeamId(permit.key())).one(source.connection()).await.map_err(sql)?;
     row.ok_or_else(super::gone("team"))
+}
+
+/// Those of `ids` that the actor may see.
+///
+/// # Errors
+/// `Unavailable` when the database does not answer.
+pub async fn by_ids(
+    source: &impl Source,
+    visible: &Visible<cap::TeamView>,
+    ids: &[TeamId],
+) -> Result<Vec<team::Model>> {
+    let keys = ids.iter().map(|id| id.uuid());
+    let select = team::Entity::find().filter(visible::teams(visible)).filter(team::Column::Id.is_in(keys));
+    select.all(source.connection()).await.map_err(sql)
 }
 
 /// The teams that a user is a member of: everybody may know their own.

@@ -4,7 +4,7 @@ use sea_orm::ColumnTrait;
 use sea_orm::sea_query::{Condition, ExprTrait, Query, SelectStatement, SimpleExpr};
 use uuid::Uuid;
 
-use entities::{environment, organization, project};
+use entities::{environment, organization, project, team};
 
 use crate::authz::{Held, Visible};
 
@@ -12,6 +12,14 @@ fn keys(scopes: &[u128]) -> Vec<Uuid> {
     scopes.iter().map(|key| Uuid::from_u128(*key)).collect()
 }
 
+/// Teams that the actor may see.
+pub(super) fn teams<C: Held>(visible: &Visible<C>) -> Condition {
+    let scopes = visible.scopes();
+    if scopes.everything {
+        return Condition::all();
+    }
+    any([team::Column::Id.is_in(keys(&scopes.teams))])
+}
 
 /// Organizations that the actor may see.
 pub(super) fn organizations<C: Held>(visible: &Visible<C>) -> Condition {

@@ -120,7 +120,10 @@ impl Write {
     /// environment kind calls it in its own transaction.
     pub(super) async fn bump_epoch(&mut self) -> Result<()> {
         if !self.access {
-            return Err(Error::Internal(format!("`{}` changes authority outside `write_access`", self.entry.operation)));
+            return Err(Error::Internal(format!(
+                "`{}` changes authority outside `write_access`",
+                self.entry.operation
+            )));
         }
         policy_epoch::Entity::update_many()
             .col_expr(policy_epoch::Column::Epoch, Expr::col(policy_epoch::Column::Epoch).add(1))

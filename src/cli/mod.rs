@@ -1,0 +1,187 @@
+//! The command line: a client of the GraphQL API like any other. It must not know the server's insides; the commands that
+//! run a server are only named here, and `main.rs` carries them out.
+
+mod access;
+mod arguments;
+mod client;
+mod create;
+mod credentials;
+mod deploy;
+mod deployment;
+mod exit;
+mod failure;
+mod help;
+mod list;
+mod measure;
+mod output;
+mod rollback;
+mod serve;
+mod session;
+
+use std::process::ExitCode;
+
+use clap::{Args, FromArgMatches, Parser, Subcommand};
+
+pub use self::{
+    access::{BindingsArgs, ExplainArgs, GrantArgs, RevokeArgs},
+    create::CreateCommand,
+    deploy::DeployArgs,
+    exit::Exit,
+    list::{DeploymentsArgs, EnvironmentsArgs, LogArgs, ProjectsArgs},
+    rollback::RollbackArgs,
+    serve::{
+        BootstrapArgs, LogFormat, MigrateArgs, RotateKeysArgs, SampleArgs, SchemaArgs, ServeArgs, ShimArgs, StorageArgs,
+    },
+    session::{LoginArgs, SignupArgs},
+};
+use self::{client::Client, failure::Failure, output::Output};
+
+/// An open control plane for deployment platforms
+#[derive(Parser, Debug)]
+#[command(name = "reeve", version)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// What every command takes.
+    #[command(flatten)]
+    pub global: Global,
+}
+
+/// What every command takes.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Global options")]
+pub struct Global {
+    /// The server's address [default: the one you signed in to last, or http://127.0.0.1:8000]
+    #[arg(long, global = true, value_name = "URL", env = "REEVE_SERVER", hide_env_values = true)]
+    pub server: Option<String>,
+    /// Write the result as one JSON document
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Write nothing but the result and errors
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+}
+
+/// Everything that the program does.
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Run the control plane and the edge
+    Serve(ServeArgs),
+    /// Bring the database to this version's schema
+    Migrate(MigrateArgs),
+    /// Print the GraphQL schema
+    Schema(SchemaArgs),
+    /// Sign access tokens with a new key from now on
+    RotateKeys(RotateKeysArgs),
+    /// Give somebody a role on the console, on the server's own machine
+    Bootstrap(BootstrapArgs),
+    /// Hold the program of one deployment
+    #[command(hide = true)]
+    Shim(ShimArgs),
+    /// Serve a small sample page on `$PORT`
+    #[command(hide = true)]
+    Sample(SampleArgs),
+    /// What a client does.
+    #[command(flatten)]
+    Client(ClientCommand),
+}
+
+/// Everything that [`run_client`] does.
+#[derive(Subcommand, Debug)]
+pub enum ClientCommand {
+    /// Make an account and sign in
+    Signup(SignupArgs),
+    /// Sign in
+    Login(LoginArgs),
+    /// Sign out
+    Logout,
+    /// Show who is signed in, and where
+    Whoami,
+    /// Create an organization, a project, or an environment
+    #[command(subcommand)]
+    Create(CreateCommand),
+    /// List organizations
+    Organizations,
+    /// List projects
+    Projects(ProjectsArgs),
+    /// List the environments of a project
+    Environments(EnvironmentsArgs),
+    /// List the deployments of an environment
+    Deployments(DeploymentsArgs),
+    /// Show what a deployment printed
+    Log(LogArgs),
+    /// Deploy a folder
+    Deploy(DeployArgs),
+    /// Go back to an earlier deployment
+    Rollback(RollbackArgs),
+    /// Give somebody a role
+    Grant(GrantArgs),
+    /// Take a role away
+    Revoke(RevokeArgs),
+    /// List who has which role on something
+    Bindings(BindingsArgs),
+    /// List the roles that can be given
+    Roles,
+    /// Tell whether somebody may do something, and why
+    Explain(ExplainArgs),
+    /// Print completions for a shell
+    Completions(CompletionsArgs),
+}
+
+/// Arguments of `reeve completions`.
+#[derive(Args, Debug)]
+pub struct CompletionsArgs {
+    /// The shell
+    shell: clap_complete::Shell,
+}
+
+/// Reads the command line of this process; shows the help or what is wrong with it and ends, where that is all there is to do.
+#[must_use]
+pub fn parse() -> Cli {
+    Cli::from_arg_matches(&help::command().get_matches()).unwrap_or_else(|error| error.exit())
+}
+
+/// Carries out a command of the client. Results go to standard output, everything else to standard error.
+pub async fn run_client(command: ClientCommand, global: Global) -> ExitCode {
+    let output = Output { json: global.json, quiet: global.quiet };
+    let exit = run(command, global.server.as_deref(), output).await.unwrap_or_else(|failure| {
+        output.failure(&failure);
+        failure.exit
+    });
+    exit.into()
+}
+
+async fn run(command: ClientCommand, server: Option<&str>, output: Output) -> Result<Exit, Failure> {
+    if let ClientCommand::Completions(args) = &command {
+        return completions(output, args);
+    }
+    let client = &Client::new(server)?;
+    match command {
+        ClientCommand::Signup(args) => session::signup(client, output, args).await,
+        ClientCommand::Login(args) => session::login(client, output, args).await,
+        ClientCommand::Logout => session::logout(client, output).await,
+        ClientCommand::Whoami => session::whoami(client, output).await,
+        ClientCommand::Create(command) => create::run(client, output, command).await,
+        ClientCommand::Organizations => list::organizations(client, output).await,
+        ClientCommand::Projects(args) => list::projects(client, output, args).await,
+        ClientCommand::Environments(args) => list::environments(client, output, args).await,
+        ClientCommand::Deployments(args) => list::deployments(client, output, args).await,
+        ClientCommand::Log(args) => list::log(client, output, args).await,
+        ClientCommand::Deploy(args) => deploy::run(client, output, args).await,
+        ClientCommand::Rollback(args) => rollback::run(client, output, args).await,
+        ClientCommand::Grant(args) => access::grant(client, output, args).await,
+        ClientCommand::Revoke(args) => access::revoke(client, output, args).await,
+        ClientCommand::Bindings(args) => access::bindings(client, output, args).await,
+        ClientCommand::Roles => access::roles(client, output).await,
+        ClientCommand::Explain(args) => access::explain(client, output, args).await,
+        ClientCommand::Completions(args) => completions(output, &args),
+    }
+}
+
+fn completions(output: Output, args: &CompletionsArgs) -> Result<Exit, Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut help::command(), "reeve", &mut script);
+    Output { json: false, ..output }.result(&(), String::from_utf8_lossy(&script).trim_end())?;
+    Ok(Exit::Ok)
+}

@@ -1,0 +1,21 @@
+//! The mutations, one file per resource: parse, call one verb, convert.
+
+use async_graphql::MergedObject;
+
+mod access;
+mod deployment;
+mod environment;
+mod organization;
+mod project;
+mod session;
+
+/// What can be changed.
+#[derive(MergedObject, Default)]
+pub struct Mutation(
+    session::SessionMutation,
+    organization::OrganizationMutation,
+    project::ProjectMutation,
+    environment::EnvironmentMutation,
+    access::AccessMutation,
+    deployment::DeploymentMutation,
+);

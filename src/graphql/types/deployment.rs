@@ -1,0 +1,296 @@
+//! Deployments, the durable actions on them, and what a viewer may do to them next.
+
+use async_graphql::{Context, Enum, ID, Object, SimpleObject};
+use chrono::{DateTime, Utc};
+
+use entities::deployment::Model;
+use entities::{action, values};
+
+use super::environment::url;
+use super::permission::{ViewerCapability, lacks, mask, viewer_can, viewer_capabilities};
+use super::project::path;
+use super::{Environment, User};
+use crate::authz::Capability;
+use crate::domain::deployment::state;
+use crate::error::{Error, Result};
+use crate::graphql::context::{app, loaders, op};
+use crate::graphql::directive::requires;
+use crate::runtime::{self, LogStream};
+use crate::service;
+
+/// Lines of a log that one answer may have.
+const MOST_LINES: i32 = 1_000;
+
+/// How a deployment runs.
+#[derive(Enum, Clone, Copy, PartialEq, Eq)]
+#[graphql(remote = "values::DeploymentKind")]
+pub(in crate::graphql) enum DeploymentKind {
+    /// Files.
+    Static,
+    /// A program that listens on `$PORT`.
+    Process,
+}
+
+/// Where a deployment stands in its life.
+#[derive(Enum, Clone, Copy, PartialEq, Eq)]
+#[graphql(remote = "values::DeploymentState")]
+pub(in crate::graphql) enum DeploymentState {
+    /// Files are being uploaded.
+    Draft,
+    /// Waits for its turn.
+    Queued,
+    /// Its release is being made.
+    Building,
+    /// It starts, and its health is checked.
+    Starting,
+    /// Serves on its own link.
+    Ready,
+    /// Serves the environment's link.
+    Active,
+    /// It did not come to serve.
+    Failed,
+    /// Somebody stopped it.
+    Cancelled,
+    /// A newer one was queued behind it.
+    Skipped,
+    /// Stopped, its code and assets kept.
+    Retired,
+    /// A retired one that starts again.
+    Reviving,
+    /// Gone with its code and assets.
+    Deleted,
+}
+
+/// What may be done to a deployment.
+#[derive(Enum, Clone, Copy, PartialEq, Eq)]
+pub(in crate::graphql) enum DeploymentActionKind {
+    /// Make it the active one for the first time: `deploy`.
+    Deploy,
+    /// Make it the active one again: `rollbackDeployment`.
+    Rollback,
+}
+
+impl From<values::ActionKind> for DeploymentActionKind {
+    fn from(kind: values::ActionKind) -> Self {
+        match kind {
+            values::ActionKind::Deploy => Self::Deploy,
+            values::ActionKind::Rollback => Self::Rollback,
+        }
+    }
+}
+
+/// Where an accepted action stands.
+#[derive(Enum, Clone, Copy, PartialEq, Eq)]
+#[graphql(remote = "values::ActionState")]
+pub(in crate::graphql) enum DeploymentActionState {
+    /// Accepted, waits for its turn.
+    Queued,
+    /// Steps are being run.
+    Running,
+    /// A step failed, and the steps before it are being undone.
+    Undoing,
+    /// All steps are done.
+    Succeeded,
+    /// All effects are undone.
+    Failed,
+}
+
+/// An accepted action on a deployment. It survives a crash of the control plane.
+pub(in crate::graphql) struct DeploymentAction(action::Model);
+
+#[Object]
+impl DeploymentAction {
+    /// Global id.
+    async fn id(&self) -> ID {
+        ID(self.0.id.to_string())
+    }
+
+    /// What it does.
+    async fn kind(&self) -> DeploymentActionKind {
+        self.0.kind.into()
+    }
+
+    /// Where it stands.
+    async fn state(&self) -> DeploymentActionState {
+        self.0.state.into()
+    }
+
+    /// Why it failed.
+    async fn error(&self) -> Option<&str> {
+        self.0.error.as_deref()
+    }
+
+    /// Why somebody wanted it.
+    async fn reason(&self) -> Option<&str> {
+        self.0.reason.as_deref()
+    }
+
+    /// When it was accepted.
+    async fn created_at(&self) -> DateTime<Utc> {
+        self.0.created_at
+    }
+
+    /// When it ended.
+    async fn finished_at(&self) -> Option<DateTime<Utc>> {
+        self.0.finished_at
+    }
+}
+
+/// Whether an action on a deployment would be accepted now.
+#[derive(SimpleObject)]
+pub(in crate::graphql) struct AvailableAction {
+    /// The action.
+    action: DeploymentActionKind,
+    /// Whether it would be accepted: the deployment's state and the viewer's authority together.
+    allowed: bool,
+    /// Why not.
+    reason: Option<String>,
+}
+
+/// A line that a deployment's program printed, or that its supervisor says of it.
+#[derive(SimpleObject)]
+pub(in crate::graphql) struct LogLine {
+    /// When it was printed.
+    at: DateTime<Utc>,
+    /// Where it was printed.
+    stream: LogLineStream,
+    /// The line, without its end.
+    text: String,
+}
+
+/// Where a line was printed.
+#[derive(Enum, Clone, Copy, PartialEq, Eq)]
+pub(in crate::graphql) enum LogLineStream {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+    /// Said by the supervisor.
+    System,
+}
+
+impl From<runtime::LogLine> for LogLine {
+    fn from(line: runtime::LogLine) -> Self {
+        let stream = match line.stream {
+            LogStream::Stdout => LogLineStream::Stdout,
+            LogStream::Stderr => LogLineStream::Stderr,
+            LogStream::System => LogLineStream::System,
+        };
+        Self { at: DateTime::from_timestamp_millis(line.at_ms).unwrap_or_default(), stream, text: line.text }
+    }
+}
+
+/// Code, assets and configuration at one point in time.
+#[derive(Clone)]
+pub(in crate::graphql) struct Deployment(pub(in crate::graphql) Model);
+
+#[Object]
+impl Deployment {
+    /// Global id.
+    pub(in crate::graphql) async fn id(&self) -> ID {
+        ID(self.0.id.to_string())
+    }
+
+    /// Its number within the environment, from 1.
+    async fn number(&self) -> i32 {
+        self.0.number
+    }
+
+    /// How it runs.
+    async fn kind(&self) -> DeploymentKind {
+        self.0.kind.into()
+    }
+
+    /// Where it stands.
+    async fn state(&self) -> DeploymentState {
+        self.0.state.into()
+    }
+
+    /// Its own link: always this deployment.
+    async fn url(&self, ctx: &Context<'_>) -> Result<String> {
+        url(ctx, &path(ctx, self.0.environment_id).await?, Some(self.0.number))
+    }
+
+    /// What its maker says of it.
+    async fn message(&self) -> Option<&str> {
+        self.0.message.as_deref()
+    }
+
+    /// Why it failed.
+    async fn failure(&self) -> Option<&str> {
+        self.0.failure.as_deref()
+    }
+
+    /// Number of its files.
+    async fn file_count(&self) -> i32 {
+        self.0.file_count
+    }
+
+    /// Sum of the sizes of its files, in bytes.
+    async fn size_bytes(&self) -> i64 {
+        self.0.size_bytes
+    }
+
+    /// When it was made.
+    async fn created_at(&self) -> DateTime<Utc> {
+        self.0.created_at
+    }
+
+    /// When it came to its present state.
+    async fn state_changed_at(&self) -> DateTime<Utc> {
+        self.0.state_changed_at
+    }
+
+    /// Who made it.
+    async fn created_by(&self, ctx: &Context<'_>) -> Result<Option<User>> {
+        Ok(loaders(ctx).users.one(self.0.created_by).await?.map(|row| User((*row).clone())))
+    }
+
+    /// Its environment, if the viewer may view that.
+    async fn environment(&self, ctx: &Context<'_>) -> Result<Option<Environment>> {
+        let row = loaders(ctx).environments.one(self.0.environment_id).await?;
+        Ok(row.map(|row| Environment((*row).clone())))
+    }
+
+    /// The newest action on it.
+    async fn action(&self, ctx: &Context<'_>) -> Result<Option<DeploymentAction>> {
+        Ok(loaders(ctx).actions.one(self.0.id).await?.map(|row| DeploymentAction((*row).clone())))
+    }
+
+    /// What may be done to it now, and why not.
+    async fn available_actions(&self, ctx: &Context<'_>) -> Result<Vec<AvailableAction>> {
+        let held = mask(ctx, self.0.environment_id.into()).await?;
+        let of = |action, asked, needed| {
+            let refusal = match state::decide(self.0.state.into(), asked) {
+                Err(refusal) => Some(refusal.message().to_owned()),
+                Ok(_) if !held.contains(needed) => Some(lacks(needed)),
+                Ok(_) => None,
+            };
+            AvailableAction { action, allowed: refusal.is_none(), reason: refusal }
+        };
+        Ok(vec![
+            of(DeploymentActionKind::Deploy, state::Action::Deploy, Capability::DeploymentCreate),
+            of(DeploymentActionKind::Rollback, state::Action::Rollback, Capability::DeploymentRollback),
+        ])
+    }
+
+    /// The last lines that its program printed, the oldest first. Requires `log.view`.
+    #[graphql(directive = requires::apply("log.view".into(), "id".into()))]
+    async fn log(&self, ctx: &Context<'_>, #[graphql(default = 200)] last: i32) -> Result<Vec<LogLine>> {
+        let lines = usize::try_from(last).ok().filter(|_| last <= MOST_LINES).ok_or_else(|| {
+            Error::invalid("last", "out_of_range", format!("`last` has to be from 0 to {MOST_LINES}"))
+        })?;
+        let lines = service::deployment::log(app(ctx), op(ctx), self.0.id, lines).await?;
+        Ok(lines.into_iter().map(Into::into).collect())
+    }
+
+    /// Whether the viewer holds each of these capabilities on its environment.
+    async fn viewer_can(&self, ctx: &Context<'_>, capabilities: Vec<String>) -> Result<Vec<ViewerCapability>> {
+        viewer_can(ctx, self.0.environment_id.into(), capabilities).await
+    }
+
+    /// Every capability of an environment that the viewer holds on its environment.
+    async fn viewer_capabilities(&self, ctx: &Context<'_>) -> Result<Vec<String>> {
+        viewer_capabilities(ctx, self.0.environment_id.into()).await
+    }
+}

@@ -1,0 +1,147 @@
+//! Environments.
+
+use async_graphql::{Context, ID, Object};
+use chrono::{DateTime, Utc};
+
+use entities::environment::Model;
+use entities::ids::DeploymentId;
+
+use super::access::{RoleBinding, bindings};
+use super::permission::{ViewerCapability, viewer_can, viewer_capabilities};
+use super::project::path;
+use super::{Deployment, Project};
+use crate::authz::cap;
+use crate::domain::host::DeploymentNumber;
+use crate::domain::host::Link;
+use crate::domain::path::EnvironmentPath;
+use crate::error::{Error, Result};
+use crate::graphql::context::{app, loaders, op};
+use crate::graphql::directive::requires;
+use crate::graphql::page::{Listed, connection, page};
+use crate::store;
+
+/// An environment of a project.
+#[derive(Clone)]
+pub(in crate::graphql) struct Environment(pub(in crate::graphql) Model);
+
+/// The link of an environment, or of one deployment in it.
+pub(super) fn url(ctx: &Context<'_>, path: &str, number: Option<i32>) -> Result<String> {
+    let config = &app(ctx).config;
+    let defect = || Error::Internal(format!("no link for {path}"));
+    let deployment = match number {
+        None => None,
+        Some(number) => {
+            let number = u32::try_from(number).ok().and_then(DeploymentNumber::new);
+            Some(number.ok_or_else(defect)?)
+        }
+    };
+    let path = EnvironmentPath::parse(path).map_err(|_| defect())?;
+    let host = Link { path, deployment }.host(&config.base_domain);
+    let edge = config.edge_url.as_deref().ok_or_else(defect)?;
+    let (scheme, rest) = edge.split_once("://").ok_or_else(defect)?;
+    let port = rest.rsplit_once(':').map_or(String::new(), |(_, port)| format!(":{port}"));
+    Ok(format!("{scheme}://{host}{port}/"))
+}
+
+#[Object]
+impl Environment {
+    /// Global id.
+    pub(in crate::graphql) async fn id(&self) -> ID {
+        ID(self.0.id.to_string())
+    }
+
+    /// Its name in links, unique within the project.
+    async fn slug(&self) -> &str {
+        &self.0.slug
+    }
+
+    /// Where it is found: `organization/project/environment`.
+    async fn path(&self, ctx: &Context<'_>) -> Result<String> {
+        path(ctx, self.0.id).await
+    }
+
+    /// Its link: always the active deployment.
+    async fn url(&self, ctx: &Context<'_>) -> Result<String> {
+        url(ctx, &path(ctx, self.0.id).await?, None)
+    }
+
+    /// Display name.
+    async fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// Whether it is a production environment.
+    async fn production(&self) -> bool {
+        self.0.production
+    }
+
+    /// Whether it is frozen against deployments.
+    async fn frozen(&self) -> bool {
+        self.0.frozen_at.is_some()
+    }
+
+    /// Whether a rollback pinned it to its active deployment.
+    async fn pinned(&self) -> bool {
+        self.0.pinned_deployment_id.is_some()
+    }
+
+    /// When it was made.
+    async fn created_at(&self) -> DateTime<Utc> {
+        self.0.created_at
+    }
+
+    /// Grows with every edit; give it back as `expectedVersion`.
+    async fn version(&self) -> i32 {
+        self.0.version
+    }
+
+    /// Its project, if the viewer may view that.
+    async fn project(&self, ctx: &Context<'_>) -> Result<Option<Project>> {
+        Ok(loaders(ctx).projects.one(self.0.project_id).await?.map(|row| Project((*row).clone())))
+    }
+
+    /// What its link serves, if anything, and if the viewer may view deployments here.
+    async fn active_deployment(&self, ctx: &Context<'_>) -> Result<Option<Deployment>> {
+        let Some(id) = self.0.active_deployment_id else { return Ok(None) };
+        Ok(loaders(ctx).deployments.one(id).await?.map(|row| Deployment((*row).clone())))
+    }
+
+    /// Its deployments, the newest first. Requires `deployment.view`.
+    #[graphql(directive = requires::apply("deployment.view".into(), "id".into()))]
+    async fn deployments(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> Result<Listed<Deployment>> {
+        let page = page::<DeploymentId>(first, after, last, before, true)?;
+        let permit = op(ctx).permit::<cap::DeploymentView>(self.0.id).await?;
+        let rows = store::deployment::list(op(ctx).store(), &permit, &page).await?;
+        Ok(connection(rows, |row| row.id, Deployment))
+    }
+
+    /// Who holds which role here. Requires `member.view`.
+    #[graphql(directive = requires::apply("member.view".into(), "id".into()))]
+    async fn bindings(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> Result<Listed<RoleBinding>> {
+        bindings(ctx, self.0.id.into(), (first, after, last, before)).await
+    }
+
+    /// Whether the viewer holds each of these capabilities here.
+    async fn viewer_can(&self, ctx: &Context<'_>, capabilities: Vec<String>) -> Result<Vec<ViewerCapability>> {
+        viewer_can(ctx, self.0.id.into(), capabilities).await
+    }
+
+    /// Every capability of an environment that the viewer holds here.
+    async fn viewer_capabilities(&self, ctx: &Context<'_>) -> Result<Vec<String>> {
+        viewer_capabilities(ctx, self.0.id.into()).await
+    }
+}

@@ -1,0 +1,104 @@
+//! Projects.
+
+use async_graphql::{Context, ID, Object};
+use chrono::{DateTime, Utc};
+
+use entities::ids::EnvironmentId;
+use entities::project::Model;
+
+use super::access::{RoleBinding, bindings};
+use super::permission::{ViewerCapability, viewer_can, viewer_capabilities};
+use super::{Environment, Organization};
+use crate::authz::{Scope, cap};
+use crate::error::{Error, Result};
+use crate::graphql::context::{loaders, op};
+use crate::graphql::directive::requires;
+use crate::graphql::page::{Listed, connection, page};
+use crate::store;
+
+/// A project of an organization.
+#[derive(Clone)]
+pub(in crate::graphql) struct Project(pub(in crate::graphql) Model);
+
+/// The path of a scope whose row is at hand.
+pub(super) async fn path(ctx: &Context<'_>, scope: impl Into<Scope>) -> Result<String> {
+    let path = loaders(ctx).paths.one(scope.into()).await?;
+    path.map(|path| (*path).clone()).ok_or_else(|| Error::not_found("object"))
+}
+
+#[Object]
+impl Project {
+    /// Global id.
+    pub(in crate::graphql) async fn id(&self) -> ID {
+        ID(self.0.id.to_string())
+    }
+
+    /// Its name in links, unique within the organization.
+    async fn slug(&self) -> &str {
+        &self.0.slug
+    }
+
+    /// Where it is found: `organization/project`.
+    async fn path(&self, ctx: &Context<'_>) -> Result<String> {
+        path(ctx, self.0.id).await
+    }
+
+    /// Display name.
+    async fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// When it was made.
+    async fn created_at(&self) -> DateTime<Utc> {
+        self.0.created_at
+    }
+
+    /// Grows with every edit; give it back as `expectedVersion`.
+    async fn version(&self) -> i32 {
+        self.0.version
+    }
+
+    /// Its organization, if the viewer may view that.
+    async fn organization(&self, ctx: &Context<'_>) -> Result<Option<Organization>> {
+        let row = loaders(ctx).organizations.one(self.0.organization_id).await?;
+        Ok(row.map(|row| Organization((*row).clone())))
+    }
+
+    /// Its environments that the viewer may view.
+    async fn environments(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> Result<Listed<Environment>> {
+        let page = page::<EnvironmentId>(first, after, last, before, false)?;
+        let visible = op(ctx).visible::<cap::EnvironmentView>().await?;
+        let rows = store::environment::list(op(ctx).store(), &visible, self.0.id, &page).await?;
+        Ok(connection(rows, |row| row.id, Environment))
+    }
+
+    /// Who holds which role here. Requires `member.view`.
+    #[graphql(directive = requires::apply("member.view".into(), "id".into()))]
+    async fn bindings(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> Result<Listed<RoleBinding>> {
+        bindings(ctx, self.0.id.into(), (first, after, last, before)).await
+    }
+
+    /// Whether the viewer holds each of these capabilities here.
+    async fn viewer_can(&self, ctx: &Context<'_>, capabilities: Vec<String>) -> Result<Vec<ViewerCapability>> {
+        viewer_can(ctx, self.0.id.into(), capabilities).await
+    }
+
+    /// Every capability of a project that the viewer holds here.
+    async fn viewer_capabilities(&self, ctx: &Context<'_>) -> Result<Vec<String>> {
+        viewer_capabilities(ctx, self.0.id.into()).await
+    }
+}

@@ -1,0 +1,60 @@
+//! House rules that a reader can check file by file.
+
+use super::sources::{Source, below, refuse};
+
+const EVERYWHERE: &[&str] = &["src", "entities/src", "migrations/src", "tests"];
+const MAX_LINES: usize = 400;
+/// What tests may do and the program may not. The linter refuses some of it too, but an exception to the linter is easier
+/// to write than one to this list. `TODO` belongs into an issue.
+const BANNED_IN_THE_PROGRAM: &[&str] = &[".unwrap()", "todo!", "unimplemented!", "TODO", "FIXME", "XXX"];
+
+#[test]
+fn every_file_opens_with_why_it_exists() {
+    let silent = below(EVERYWHERE).into_iter().filter(|source| !source.text.starts_with("//! "));
+    refuse("a file has to open with `//!`: why it exists, and what it must not know", silent.map(|it| it.path));
+}
+
+#[test]
+fn no_file_is_longer_than_a_reader_holds_in_mind() {
+    let long = below(EVERYWHERE).into_iter().map(|source| (source.text.lines().count(), source.path));
+    let long = long.filter(|(lines, _)| *lines > MAX_LINES);
+    refuse("split it by verb or by resource", long.map(|(lines, path)| format!("{path}: {lines} lines")));
+}
+
+#[test]
+fn no_file_is_named_after_nothing() {
+    let named = |source: &Source| ["utils", "helpers", "common", "misc"].iter().any(|name| source.path.contains(name));
+    refuse("name it after what it does", below(EVERYWHERE).into_iter().filter(named).map(|source| source.path));
+}
+
+#[test]
+fn the_program_holds_nothing_unfinished() {
+    let findings = below(&["src", "entities/src", "migrations/src"]).into_iter().flat_map(|source| {
+        let code = if source.path.ends_with("/tests.rs") { String::new() } else { source.text.clone() };
+        let code = code.split("#[cfg(test)]").next().unwrap_or_default().to_owned();
+        BANNED_IN_THE_PROGRAM.iter().filter_map(move |word| {
+            let line = code.lines().position(|line| line.contains(word))? + 1;
+            Some(format!("{}:{line}: {word}", source.path))
+        })
+    });
+    refuse("finish it, or handle it", findings);
+}
+
+#[test]
+fn no_lint_is_switched_off_and_no_test_is_skipped() {
+    // An expectation ends when its reason does; an allowance stays for ever.
+    let banned = [concat!("#[", "allow("), concat!("#![", "allow("), concat!("#[", "ignore")];
+    let findings = below(EVERYWHERE).into_iter().flat_map(|source| {
+        let found = banned.into_iter().filter(|word| source.text.contains(word)).collect::<Vec<_>>();
+        found.into_iter().map(move |word| format!("{}: {word}", source.path))
+    });
+    refuse("write `expect` with a reason; repair the test or delete it", findings);
+}
+
+#[test]
+fn no_story_waits_by_the_clock() {
+    let pause = concat!("sleep", "(");
+    let findings = below(&["tests"]).into_iter().filter(|source| source.text.contains(pause));
+    let findings = findings.map(|source| source.path).filter(|path| path != "tests/it/harness/mod.rs");
+    refuse("wait for what happens, by `eventually`", findings);
+}

@@ -1,0 +1,39 @@
+//! Programs of customers outlive their server by design; a test takes its own away.
+
+use std::path::Path;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+
+/// Kills what the instances below a data folder run, and everything that was started by it.
+pub(crate) fn kill_all(data: &Path) {
+    let Ok(folders) = std::fs::read_dir(data.join("instances")) else { return };
+    for folder in folders.flatten() {
+        for (record, key) in [("pid.json", "shim"), ("child.json", "child")] {
+            let text = std::fs::read_to_string(folder.path().join(record)).unwrap_or_default();
+            let Ok(value) = serde_json::from_str::<Value>(&text) else { continue };
+            let (Some(pid), Some(start)) = (value[key]["pid"].as_i64(), value[key]["start_time"].as_u64()) else {
+                continue;
+            };
+            if let Some(pid) = i32::try_from(pid).ok().filter(|pid| started(*pid) == Some(start)) {
+                kill_tree(pid);
+            }
+        }
+    }
+}
+
+/// Field 22 of `/proc/<pid>/stat`. A pid is used again, a pid with its start time is not.
+fn started(pid: i32) -> Option<u64> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(19)?.parse().ok()
+}
+
+/// The parent first, so that it starts nothing more.
+fn kill_tree(pid: i32) {
+    let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+    for child in children.split_ascii_whitespace().filter_map(|child| child.parse().ok()) {
+        kill_tree(child);
+    }
+}

@@ -1,0 +1,40 @@
+//! What stories are told with: a server of one's own, clients who speak the API, and the edge seen from outside. It must not
+//! assert what a story is about.
+
+mod blobs;
+mod client;
+mod database;
+mod deployments;
+mod edge;
+mod instances;
+mod real;
+mod server;
+mod stories;
+
+pub(crate) use blobs::{digest, entry};
+pub(crate) use client::{Client, Refusal};
+pub(crate) use deployments::{CREATE_DEPLOYMENT, DEPLOY, DEPLOYMENT, Deployment, ROLLBACK, draft_input};
+pub(crate) use edge::{Page, raw, visit};
+pub(crate) use real::RealServer;
+pub(crate) use server::TestServer;
+pub(crate) use stories::{Environment, GRANT, grant};
+
+/// A word that no other test uses.
+pub(crate) fn unique() -> String {
+    data_encoding::HEXLOWER.encode(&reeve::sys::random::bytes::<6>())
+}
+
+/// A reason to give up: no story waits longer for anything.
+pub(crate) const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);
+
+/// Asks again and again until there is an answer. The only pause of all tests is here.
+pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut ask: impl FnMut() -> F) -> T {
+    let began = std::time::Instant::now();
+    loop {
+        if let Some(answer) = ask().await {
+            return answer;
+        }
+        assert!(began.elapsed() < PATIENCE, "in vain: waited {PATIENCE:?} until {what}");
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+}

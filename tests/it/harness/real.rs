@@ -1,0 +1,134 @@
+//! The real program as a child process, for stories that kill it, and for those with programs of customers, whose parent is
+//! this program too.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
+
+use super::client::Client;
+use super::database::Database;
+use super::{PATIENCE, instances};
+
+/// A running `reeve serve`. When it is dropped, it is killed with all that it has started.
+pub(crate) struct RealServer {
+    program: Program,
+    data: PathBuf,
+    database: Database,
+    output: Arc<Mutex<String>>,
+}
+
+struct Program {
+    child: Child,
+    api: SocketAddr,
+    edge: SocketAddr,
+}
+
+impl RealServer {
+    /// Starts the program over a data folder, on ports that the system chooses.
+    pub(crate) async fn start(data: &Path) -> Self {
+        let database = Database::create().await;
+        let output = Arc::default();
+        let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
+        let command = command(data, &database, any_port, any_port);
+        Self { program: run(command, &output).await, data: data.to_owned(), database, output }
+    }
+
+    /// Kills the program without any warning; what it started goes on.
+    pub(crate) async fn kill(&mut self) {
+        self.program.child.kill().await.unwrap();
+    }
+
+    /// Starts the program again, over the same folder and on the same ports.
+    pub(crate) async fn start_again(&mut self) {
+        self.start_again_with(&[]).await;
+    }
+
+    /// The same, with environment variables.
+    pub(crate) async fn start_again_with(&mut self, variables: &[(&str, &str)]) {
+        let mut command = command(&self.data, &self.database, self.program.api, self.program.edge);
+        command.envs(variables.iter().copied());
+        self.program = run(command, &self.output).await;
+    }
+
+    /// Waits until the program has ended by itself.
+    pub(crate) async fn ended(&mut self) {
+        tokio::time::timeout(PATIENCE, self.program.child.wait()).await.unwrap().unwrap();
+    }
+
+    /// Where the edge listens.
+    pub(crate) fn edge_address(&self) -> SocketAddr {
+        self.program.edge
+    }
+
+    /// A client that is nobody yet.
+    pub(crate) fn client(&self) -> Client {
+        Client::new(self.program.api)
+    }
+
+    /// What the program has printed since the first start.
+    pub(crate) fn output(&self) -> String {
+        self.output.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Drop for RealServer {
+    fn drop(&mut self) {
+        let _ = self.program.child.start_kill();
+        instances::kill_all(&self.data);
+    }
+}
+
+/// Nothing of this process's environment, which may hold settings of somebody's own server.
+fn command(data: &Path, database: &Database, api: SocketAddr, edge: SocketAddr) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_reeve"));
+    command.env_clear().env("PATH", std::env::var("PATH").unwrap());
+    command.arg("serve").arg("--data").arg(data);
+    command.args(["--listen", &api.to_string(), "--edge-listen", &edge.to_string()]);
+    command.args(database.url().iter().flat_map(|url| ["--database-url", url]));
+    command.stdout(Stdio::piped()).stdin(Stdio::null()).kill_on_drop(true);
+    command
+}
+
+async fn run(mut command: Command, output: &Arc<Mutex<String>>) -> Program {
+    let mut child = command.spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let (mut api, mut edge) = (None, None);
+    let (api, edge) = loop {
+        let line = next(&mut lines, output).await;
+        api = api.or_else(|| address(&line, "api listening on http://"));
+        edge = edge.or_else(|| address(&line, "edge listening on http://"));
+        if let (Some(api), Some(edge)) = (api, edge) {
+            break (api, edge);
+        }
+    };
+    let output = output.clone();
+    tokio::spawn(async move {
+        while let Ok(Some(line)) = lines.next_line().await {
+            keep(&output, &line);
+        }
+    });
+    Program { child, api, edge }
+}
+
+async fn next(lines: &mut Lines<BufReader<ChildStdout>>, output: &Mutex<String>) -> String {
+    let line = tokio::time::timeout(PATIENCE, lines.next_line()).await;
+    let Ok(Ok(Some(line))) = line else {
+        panic!("the program does not say where it listens: {}", output.lock().unwrap_or_else(PoisonError::into_inner));
+    };
+    keep(output, &line);
+    line
+}
+
+fn keep(output: &Mutex<String>, line: &str) {
+    let mut output = output.lock().unwrap_or_else(PoisonError::into_inner);
+    output.push_str(line);
+    output.push('\n');
+}
+
+fn address(line: &str, before: &str) -> Option<SocketAddr> {
+    line.split_once(before)?.1.split_whitespace().next()?.trim_end_matches('/').parse().ok()
+}

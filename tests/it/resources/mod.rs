@@ -1,0 +1,15 @@
+//! Stories by resource, told through the API and the edge.
+
+mod access;
+mod crash;
+mod deployment;
+mod edge;
+mod environment;
+mod forgery;
+mod hostile;
+mod idempotency;
+mod organization;
+mod pages;
+mod process;
+mod project;
+mod session;
