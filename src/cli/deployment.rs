@@ -218,20 +218,21 @@ fn stage(deployment: &Deployment) -> String {
 }
 
 async fn failed(client: &Client, deployment: Deployment) -> Failure {
-    let why = deployment.failure.clone().or_else(|| deployment.action.as_ref().and_then(|it| it.error.clone()));
-    let state = deployment.state.to_lowercase();
-    let message = match why {
-        Some(why) => format!("deployment {} ended: {why}", deployment.number),
-        None => format!("deployment {} ended {state}", deployment.number),
+    let end = match State::parse(&deployment.state) {
+        Some(State::Cancelled | State::Skipped | State::Deleted) => deployment.state.as_str(),
+        // An action that fails leaves an earlier deployment as it was, such as READY.
+        Some(_) | None => "FAILED",
     };
+    let mut message = format!("deployment {} {}", deployment.number, end.to_lowercase());
+    let why = deployment.failure.as_ref().or_else(|| deployment.action.as_ref().and_then(|it| it.error.as_ref()));
+    if let Some(why) = why {
+        message.push_str(": ");
+        message.push_str(why);
+    }
     // Who may deploy need not be allowed to read logs; the failure is worth telling without them.
     let log = log(client, &deployment.id, FAILURE_LINES).await.unwrap_or_default();
-    let mut failure = Failure::new(Exit::Failed, message).with("log", json!(log)).with("deployment", json!(deployment));
-    failure.code = match State::parse(&deployment.state) {
-        Some(State::Cancelled | State::Skipped | State::Deleted) => format!("DEPLOYMENT_{}", deployment.state),
-        Some(_) | None => "DEPLOYMENT_FAILED".to_owned(),
-    };
-    failure
+    let failure = Failure::new(Exit::Failed, message).with("log", json!(log)).with("deployment", json!(deployment));
+    Failure { code: format!("DEPLOYMENT_{end}"), ..failure }
 }
 
 /// The last lines of the deployment's log, oldest first.

@@ -7,6 +7,10 @@
     reason = "a test ends at the first thing that is not as it should be, and reads the real clock and environment"
 )]
 
+mod authz;
+mod durability;
+mod edge;
 mod guards;
 mod harness;
+mod policy;
 mod resources;

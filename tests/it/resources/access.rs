@@ -7,7 +7,7 @@ use crate::harness::{Client, GRANT, TestServer, grant};
 
 const REVOKE: &str = "mutation($input: RevokeBindingInput!) { revokeBinding(input: $input) { revokedId } }";
 const BINDINGS: &str = "query($path: String!) { organization(path: $path) {
-    bindings { nodes { id subjectName role scope } } } }";
+    bindings { nodes { id subject { ... on User { name } } role scope } } } }";
 const DECISION: &str = "query($subject: String, $capability: String!, $resource: String!) {
     accessDecision(subject: $subject, capability: $capability, resource: $resource) {
         allowed summary because { bindingId role capability boundAt scope sentence } refusal { reason sentence } } }";
@@ -92,7 +92,7 @@ async fn nobody_gives_what_they_do_not_hold() {
     mia.grant(&friend, "mia-console/reporter", "acme/site").await;
     admin.grant(&friend, "ownstak/editor", "acme/site").await;
     assert!(
-        bindings(&ada).await.iter().all(|binding| binding["subjectName"] != "friend"),
+        bindings(&ada).await.iter().all(|binding| binding["subject"]["name"] != "friend"),
         "granted at the organization"
     );
 }
@@ -123,7 +123,7 @@ async fn the_last_who_manages_access_stays() {
     let (ada, ben) = (server.sign_up("ada").await, server.sign_up("ben").await);
     ada.create_site().await;
     let [own] = bindings(&ada).await.try_into().unwrap();
-    assert_eq!((&own["role"], &own["subjectName"]), (&json!("ownstak/admin"), &json!("ada")));
+    assert_eq!((&own["role"], &own["subject"]["name"]), (&json!("ownstak/admin"), &json!("ada")));
     let own = own["id"].as_str().unwrap().to_owned();
     ada.grant(&ben, "ownstak/editor", "acme").await;
     let refusal = ada.refusal(REVOKE, revoke(&own)).await;

@@ -28,7 +28,7 @@ async fn a_new_environment_is_empty_and_has_a_link() {
     assert_eq!((&read["activeDeployment"], &read["deployments"]["nodes"]), (&json!(null), &json!([])));
     assert_eq!(read["project"]["slug"], "site");
     let host = format!("production--site.acme.localhost:{}", server.edge_address().port());
-    assert_eq!(environment.url, format!("http://{host}"));
+    assert_eq!(environment.url, format!("http://{host}/"));
     let project = ada.ok("{ project(path: \"acme/site\") { id } }", json!({})).await["project"]["id"].clone();
     let again = input(json!({ "projectId": project, "name": "x", "slug": "production", "production": false }));
     assert_eq!(ada.code(CREATE, again).await, "CONFLICT");

@@ -70,7 +70,7 @@ async fn a_program_that_does_not_serve_leaves_the_one_before_in_place() {
     let quick = TOML.replace("timeout_seconds = 10", "timeout_seconds = 1");
     for (file, why) in [
         (b"import sys; print('no database', file=sys.stderr); sys.exit(3)".to_vec(), "exited with code 3"),
-        (b"import time\nwhile True: time.sleep(1)".to_vec(), ""),
+        (b"import threading\nthreading.Event().wait()".to_vec(), ""),
         (program("sick"), "500"),
     ] {
         let bad = ada.deploy(&environment, &[("server.py", &file)], Some(&quick)).await;

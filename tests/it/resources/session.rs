@@ -64,8 +64,8 @@ async fn an_address_has_one_account_however_it_is_spelled() {
         let input = json!({ "input": { "email": email, "name": "Eve", "password": "another long secret" } });
         assert_eq!(server.client().code(SIGN_UP, input).await, "CONFLICT", "{email}");
     }
-    let shouted = server.client().ok(SIGN_IN, credentials(&ada.account.email.to_uppercase(), &ada.account.password));
-    assert_eq!(shouted.await["signIn"]["user"]["id"], ada.account.id);
+    let shouted = credentials(&ada.account.email.to_uppercase(), &ada.account.password);
+    assert_eq!(server.client().ok(SIGN_IN, shouted).await["signIn"]["user"]["id"], ada.account.id);
 }
 
 #[tokio::test]

@@ -1,0 +1,7 @@
+//! The authorization program against an oracle that was written straight from the rules, and every cell of every pack.
+
+mod explain;
+mod matrix;
+mod oracle;
+mod program;
+mod world;

@@ -1,0 +1,1 @@
+//! What survives: switches under load, and death at every step.

@@ -1,0 +1,9 @@
+//! The edge and the process runtime by themselves, without a control plane.
+
+mod health;
+mod hygiene;
+mod process;
+mod static_site;
+mod streams;
+mod support;
+mod switch;
