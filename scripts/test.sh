@@ -118,7 +118,7 @@ start_postgres() {
 }
 
 document() { RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet; }
-on_sqlite() { REEVE_TEST_DATABASE=sqlite cargo test --workspace; }
+on_sqlite() { REEVE_TEST_DATABASE=sqlite cargo test --workspace --no-fail-fast; }
 on_postgres() { REEVE_TEST_DATABASE=$database cargo test --test it; }
 
 stage "prepare" prepare
@@ -128,5 +128,8 @@ if [ "$quick" = no ]; then
     stage "lints" cargo clippy --workspace --all-targets -- -D warnings
     stage "documentation" document
 fi
-stage "tests on SQLite" on_sqlite
-stage "tests on PostgreSQL" on_postgres
+# What fails on one database only says more than what fails first.
+failed=no
+stage "tests on SQLite" on_sqlite || failed=yes
+stage "tests on PostgreSQL" on_postgres || failed=yes
+[ "$failed" = no ]

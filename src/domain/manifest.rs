@@ -12,8 +12,8 @@ use super::{
 
 /// Files in one deployment. A large single-page application has some thousands.
 pub const MAX_FILES: usize = 20_000;
-/// Bytes in one file, 100 MiB: what one request uploads without being resumed.
-pub const MAX_FILE_BYTES: u64 = 100 << 20;
+/// Bytes in one file, 256 MiB: what one request uploads without being resumed.
+pub const MAX_FILE_BYTES: u64 = 256 << 20;
 /// Bytes of all files together, 1 GiB: a fifth of the smallest tier's storage.
 pub const MAX_TOTAL_BYTES: u64 = 1 << 30;
 /// Bytes of a whole path, and of one part of it (`NAME_MAX` of Linux file systems).
@@ -315,8 +315,8 @@ mod tests {
         assert_eq!(problems(&[]), [(String::new(), "too_few")]);
         assert_eq!(problems(&vec!["a"; MAX_FILES + 1]), [(String::new(), "too_many")]);
         let large = |number: u32| RawEntry { size_bytes: MAX_FILE_BYTES, ..raw(&number.to_string()) };
-        assert!(Manifest::parse((0..10).map(large).collect()).is_ok());
-        assert_eq!(Manifest::parse((0..11).map(large).collect()).unwrap_err()[0].constraint, "too_large");
+        assert!(Manifest::parse((0..4).map(large).collect()).is_ok());
+        assert_eq!(Manifest::parse((0..5).map(large).collect()).unwrap_err()[0].constraint, "too_large");
         let lie = RawEntry { path: "b".to_owned(), size_bytes: 8, ..raw("a") };
         assert_eq!(Manifest::parse(vec![raw("a"), lie]).unwrap_err()[0].constraint, "contradiction");
     }

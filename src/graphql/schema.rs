@@ -20,7 +20,7 @@ const DIRECTIVES: usize = 10;
 
 /// The schema with its limits.
 pub fn build() -> ReeveSchema {
-    Schema::build(Query::default(), Mutation::default(), EmptySubscription)
+    Schema::build(Query, Mutation::default(), EmptySubscription)
         .register_output_type::<NodeInterface>()
         .limit_depth(DEPTH)
         .limit_recursive_depth(DEPTH + 8)

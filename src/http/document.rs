@@ -61,10 +61,10 @@ pub(super) fn inspect(text: &str, operation_name: Option<&str>) -> Result<Inspec
 }
 
 fn roots(set: &Positioned<SelectionSet>) -> Vec<String> {
-    let fields = set.node.items.iter().filter_map(|item| match &item.node {
-        Selection::Field(field) => Some(field.node.name.node.to_string()),
+    let fields = set.node.items.iter().map(|item| match &item.node {
+        Selection::Field(field) => field.node.name.node.to_string(),
         // What stands in a fragment at the root is not looked for: it counts as unknown.
-        Selection::FragmentSpread(_) | Selection::InlineFragment(_) => Some("…".to_owned()),
+        Selection::FragmentSpread(_) | Selection::InlineFragment(_) => "…".to_owned(),
     });
     fields.collect()
 }

@@ -7,6 +7,7 @@ use async_graphql_poem::GraphQLBatchRequest;
 use poem::http::StatusCode;
 use poem::web::Data;
 use poem::{Body, FromRequest, IntoResponse, Request, RequestBody, Response, handler};
+use tracing::Instrument;
 
 use super::{answer, document, idempotency, request};
 use crate::error::{Error, Result};
@@ -69,7 +70,8 @@ async fn answered(schema: &ReeveSchema, app: &Arc<App>, request: &Request, body:
     let request_id = op.request_id().to_owned();
     let context = RequestContext::new(app.clone(), op, request::client(request));
     single.set_parsed_query(inspected.document);
-    let mut executed = schema.execute(single.data(context)).await;
+    let span = tracing::info_span!("request", id = request_id);
+    let mut executed = schema.execute(single.data(context)).instrument(span).await;
     complete(&mut executed, &request_id);
     let text = serde_json::to_string(&executed).map_err(|e| Error::Internal(e.to_string()))?;
     if let Some(key) = &key {

@@ -47,15 +47,14 @@ pub(super) fn drain<'a>(shop: &'a Workshop, lease: &'a Lease) -> Doing<'a> {
         let link = shop.publisher.alias(lease.action().environment_id).await.map_err(|error| later(&error))?;
         let Some(host) = link else { return Ok(()) };
         let key = crate::tasks::routes::key(&host, before);
-        match shop.edge.drain(&key, shop.app.config.drain_grace).await {
-            Ok(report) => tracing::info!(
+        // When a later action has made it the active one again, there is nothing to wait for.
+        if let Ok(report) = shop.edge.drain(&key, shop.app.config.drain_grace).await {
+            tracing::info!(
                 action = %lease.action().id,
                 in_flight = report.in_flight_at_switch,
                 undrained = report.undrained,
                 "drained"
-            ),
-            // A later action has made it the active one again: nothing to wait for.
-            Err(crate::edge::StillRouted) => {}
+            );
         }
         Ok(())
     })

@@ -1,9 +1,7 @@
 //! Explanations: each reason of a refusal, the witness of what is allowed, and the guard rails around giving.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use reeve::authz::Capability::{
-    AccessManage, DeploymentCreate, EnvironmentView, LogView, ProjectCreate, TeamView,
-};
+use reeve::authz::Capability::{AccessManage, DeploymentCreate, EnvironmentView, LogView, ProjectCreate, TeamView};
 use reeve::authz::*;
 
 use super::world::{ACTOR, PACKS, TEAMS, World};
@@ -55,22 +53,13 @@ fn a_witness_tells_binding_row_and_distance() {
     let [near, far] = &decision.because[..] else {
         unreachable!("{decision:?}");
     };
-    assert_eq!(
-        (near.binding, near.distance, near.at, near.row),
-        (7, Some(0), STAGING, None)
-    );
+    assert_eq!((near.binding, near.distance, near.at, near.row), (7, Some(0), STAGING, None));
     assert_eq!(near.environments, Some(Environments::Any));
     assert_eq!((far.binding, far.distance, far.at), (8, Some(1), PROJECT));
     assert_eq!(far.row, Some((Level::Project, Reach::Itself)));
     assert_eq!(far.through_team, Some(TEAMS[0]));
-    assert_eq!(
-        far.environments,
-        Some(Environments::Only(EnvironmentKind::Nonproduction))
-    );
-    assert_eq!(
-        PACKS.name(far.grant),
-        "devops-console/project-operations-noprod"
-    );
+    assert_eq!(far.environments, Some(Environments::Only(EnvironmentKind::Nonproduction)));
+    assert_eq!(PACKS.name(far.grant), "devops-console/project-operations-noprod");
 }
 
 #[test]
@@ -78,39 +67,20 @@ fn locks_come_before_everything_but_a_suspended_actor() {
     let mut world = World::plain(vec![bound(DeploymentCreate, PROJECT)]);
     assert!(allowed(&world, DeploymentCreate, PRODUCTION));
     world.frozen[0] = true;
-    assert_eq!(
-        reason(&world, DeploymentCreate, PRODUCTION),
-        Reason::EnvironmentFrozen
-    );
+    assert_eq!(reason(&world, DeploymentCreate, PRODUCTION), Reason::EnvironmentFrozen);
     world.suspended[0] = true;
-    assert_eq!(
-        reason(&world, DeploymentCreate, PRODUCTION),
-        Reason::OrganizationSuspended
-    );
+    assert_eq!(reason(&world, DeploymentCreate, PRODUCTION), Reason::OrganizationSuspended);
     world.actor_suspended = true;
-    assert_eq!(
-        reason(&world, DeploymentCreate, PRODUCTION),
-        Reason::ActorSuspended
-    );
+    assert_eq!(reason(&world, DeploymentCreate, PRODUCTION), Reason::ActorSuspended);
 }
 
 #[test]
 fn a_window_is_open_from_its_first_moment_until_before_its_last() {
-    let binding = |not_before, not_after| Binding {
-        not_before,
-        not_after,
-        ..bound(LogView, PROJECT)
-    };
+    let binding = |not_before, not_after| Binding { not_before, not_after, ..bound(LogView, PROJECT) };
     let world = |from, until| World::plain(vec![binding(from, until)]);
     assert!(allowed(&world(Some(5), Some(6)), LogView, STAGING));
-    assert_eq!(
-        reason(&world(None, Some(5)), LogView, STAGING),
-        Reason::Expired
-    );
-    assert_eq!(
-        reason(&world(Some(6), None), LogView, STAGING),
-        Reason::NotYetValid
-    );
+    assert_eq!(reason(&world(None, Some(5)), LogView, STAGING), Reason::Expired);
+    assert_eq!(reason(&world(Some(6), None), LogView, STAGING), Reason::NotYetValid);
     let valid_until = |world: World| Authority::of(&world.facts(), &PACKS).valid_until();
     assert_eq!(valid_until(world(Some(5), Some(9))), Some(9));
     assert_eq!(valid_until(world(Some(7), Some(9))), Some(7));
@@ -119,10 +89,7 @@ fn a_window_is_open_from_its_first_moment_until_before_its_last() {
 
 #[test]
 fn what_is_given_on_behalf_of_a_team_needs_the_member_and_the_manager() {
-    let binding = |team, scope| Binding {
-        on_behalf_of: Some(team),
-        ..bound(LogView, scope)
-    };
+    let binding = |team, scope| Binding { on_behalf_of: Some(team), ..bound(LogView, scope) };
     let mut world = World::plain(vec![binding(TEAMS[0], PROJECT)]);
     assert!(allowed(&world, LogView, STAGING));
     world.managing[0] = Some(TEAMS[1]);
@@ -137,33 +104,15 @@ fn what_is_given_on_behalf_of_a_team_needs_the_member_and_the_manager() {
 fn the_nearest_of_the_other_reasons_is_told() {
     let noprod = role("devops-console/project-operations-noprod");
     let world = World::plain(vec![bound(noprod, PROJECT)]);
-    assert_eq!(
-        reason(&world, DeploymentCreate, PRODUCTION),
-        Reason::OtherEnvironmentKind
-    );
-    assert_eq!(
-        reason(&world, DeploymentCreate, PROJECT),
-        Reason::OtherEnvironmentKind
-    );
-    assert_eq!(
-        reason(&world, DeploymentCreate, Scope::Environment(44)),
-        Reason::HeldElsewhere
-    );
+    assert_eq!(reason(&world, DeploymentCreate, PRODUCTION), Reason::OtherEnvironmentKind);
+    assert_eq!(reason(&world, DeploymentCreate, PROJECT), Reason::OtherEnvironmentKind);
+    assert_eq!(reason(&world, DeploymentCreate, Scope::Environment(44)), Reason::HeldElsewhere);
     assert_eq!(reason(&world, ProjectCreate, PROJECT), Reason::RoleLacksIt);
-    assert_eq!(
-        reason(&world, ProjectCreate, ORGANIZATION),
-        Reason::NoBinding
-    );
-    assert_eq!(
-        reason(&world, LogView, Scope::Environment(99)),
-        Reason::HeldElsewhere
-    );
+    assert_eq!(reason(&world, ProjectCreate, ORGANIZATION), Reason::NoBinding);
+    assert_eq!(reason(&world, LogView, Scope::Environment(99)), Reason::HeldElsewhere);
     // The role means nothing on an environment, though it is bound there.
     let world = World::plain(vec![bound(role("mia-console/developer"), STAGING)]);
-    assert_eq!(
-        reason(&world, EnvironmentView, STAGING),
-        Reason::RoleLacksIt
-    );
+    assert_eq!(reason(&world, EnvironmentView, STAGING), Reason::RoleLacksIt);
 }
 
 #[test]
@@ -177,24 +126,15 @@ fn nobody_gives_what_they_do_not_hold() {
 
     let manager = World::plain(vec![bound(AccessManage, PROJECT)]).facts();
     let kinds = EnvironmentKind::BOTH;
-    assert_eq!(
-        missing_to_give(&manager, &PACKS, LogView, PROJECT),
-        kinds.map(|kind| (LogView, kind))
-    );
+    assert_eq!(missing_to_give(&manager, &PACKS, LogView, PROJECT), kinds.map(|kind| (LogView, kind)));
     assert_eq!(missing_to_give(&manager, &PACKS, AccessManage, PROJECT), []);
     let invite = kinds.map(|kind| (Capability::MemberInvite, kind));
-    assert_eq!(
-        missing_to_invite(&manager, &PACKS, AccessManage, PROJECT),
-        invite
-    );
+    assert_eq!(missing_to_invite(&manager, &PACKS, AccessManage, PROJECT), invite);
 }
 
 #[test]
 fn what_would_change_its_kind_is_judged_under_both() {
-    let world = World::plain(vec![bound(
-        role("devops-console/project-operations-noprod"),
-        PROJECT,
-    )]);
+    let world = World::plain(vec![bound(role("devops-console/project-operations-noprod"), PROJECT)]);
     let facts = world.facts();
     let authority = Authority::of(&facts, &PACKS);
     assert!(authority.allows(&facts, STAGING, DeploymentCreate));

@@ -69,19 +69,13 @@ fn every_cell_is_decided_as_it_stands_and_nothing_else_is_given() {
             let held = Authority::of(&facts, &PACKS).decide(&facts, &all_scopes());
             for (scope, mask) in held {
                 for &capability in Capability::ALL {
-                    let mut kinds = EnvironmentKind::BOTH
-                        .into_iter()
-                        .filter(|&kind| match scope {
-                            Scope::Environment(id) => world.kind(id) == kind,
-                            _ => true,
-                        });
+                    let mut kinds = EnvironmentKind::BOTH.into_iter().filter(|&kind| match scope {
+                        Scope::Environment(id) => world.kind(id) == kind,
+                        _ => true,
+                    });
                     let expected = kinds.all(|kind| cells.contains(&(scope, kind, capability)));
                     let what = capability.name();
-                    assert_eq!(
-                        mask.contains(capability),
-                        expected,
-                        "{name} at {bound:?}: {what} on {scope:?}"
-                    );
+                    assert_eq!(mask.contains(capability), expected, "{name} at {bound:?}: {what} on {scope:?}");
                     decided += 1;
                 }
             }
@@ -93,15 +87,9 @@ fn every_cell_is_decided_as_it_stands_and_nothing_else_is_given() {
 #[test]
 fn a_line_that_is_bound_where_it_says_gives_something() {
     for line in LINES.iter() {
-        let places = all_scopes()
-            .into_iter()
-            .filter(|scope| scope.level().name() == line.bound_at);
+        let places = all_scopes().into_iter().filter(|scope| scope.level().name() == line.bound_at);
         let world = World::plain(Vec::new());
         let mut cells = places.flat_map(|bound| cells(&world, line, bound));
-        assert!(
-            cells.next().is_some(),
-            "{} is a dead line",
-            line.capability.name()
-        );
+        assert!(cells.next().is_some(), "{} is a dead line", line.capability.name());
     }
 }

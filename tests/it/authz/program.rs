@@ -60,10 +60,7 @@ fn no_variable_of_a_for_is_joined() {
 #[test]
 fn the_reader_sees_the_trap() {
     assert_eq!(trapped("A(x) <- B(y), for &(x, z) in f(y), C(x);").len(), 1);
-    assert_eq!(
-        trapped("A(x) <- B(y), for (z, x) in f(y), (x > 0), C(S::T(x));").len(),
-        1
-    );
+    assert_eq!(trapped("A(x) <- B(y), for (z, x) in f(y), (x > 0), C(S::T(x));").len(), 1);
     assert!(trapped("A(x) <- B(y), for x in f(y), !C(x);").is_empty());
     assert!(trapped("A(x) <- B(y), for x0 in f(y), let x = x0, C(x);").is_empty());
 }

@@ -13,8 +13,7 @@ pub(crate) const STRANGER: u128 = 2;
 pub(crate) const TEAMS: [u128; 3] = [11, 12, 13];
 const ORGANIZATIONS: [u128; 3] = [21, 22, 23];
 const PROJECTS: [(u128, u128); 4] = [(31, 21), (32, 21), (33, 22), (34, 23)];
-const ENVIRONMENTS: [(u128, u128); 6] =
-    [(41, 31), (42, 31), (43, 32), (44, 33), (45, 34), (46, 34)];
+const ENVIRONMENTS: [(u128, u128); 6] = [(41, 31), (42, 31), (43, 32), (44, 33), (45, 34), (46, 34)];
 
 /// Rows that no console documents, to reach what the packs do not.
 pub(crate) const ODD: &str = "role,bound_at,capability,environments,reach,basis
@@ -43,9 +42,7 @@ giver,environment,member.invite,any,self,test
 ";
 
 pub(crate) fn texts() -> Vec<(&'static str, String)> {
-    let read = |path: &str| {
-        std::fs::read_to_string(format!("{}/{path}", env!("CARGO_MANIFEST_DIR"))).unwrap()
-    };
+    let read = |path: &str| std::fs::read_to_string(format!("{}/{path}", env!("CARGO_MANIFEST_DIR"))).unwrap();
     vec![
         ("reeve", read("policy/packs/reeve.csv")),
         ("ownstak", read("policy/packs/ownstak.csv")),
@@ -80,15 +77,8 @@ pub(crate) static LINES: LazyLock<Vec<Line>> = LazyLock::new(|| {
             let role = PACKS.role(&format!("{pack}/{}", fields[0])).unwrap();
             let named = |capability: &&Capability| capability.name() == fields[2];
             let capability = *Capability::ALL.iter().find(named).unwrap();
-            let [bound_at, environments, reach] =
-                [1, 3, 4].map(|field: usize| fields[field].to_owned());
-            lines.push(Line {
-                role,
-                bound_at,
-                capability,
-                environments,
-                reach,
-            });
+            let [bound_at, environments, reach] = [1, 3, 4].map(|field: usize| fields[field].to_owned());
+            lines.push(Line { role, bound_at, capability, environments, reach });
         }
     }
     lines
@@ -124,13 +114,7 @@ impl World {
     /// A world with nothing special: the first team manages the first organization, and environments with an odd id are
     /// production ones.
     pub(crate) fn plain(bindings: Vec<Binding>) -> Self {
-        let kinds = ENVIRONMENTS.map(|(id, _)| {
-            if id % 2 == 1 {
-                Production
-            } else {
-                Nonproduction
-            }
-        });
+        let kinds = ENVIRONMENTS.map(|(id, _)| if id % 2 == 1 { Production } else { Nonproduction });
         Self {
             now: 5,
             actor_suspended: false,
@@ -151,14 +135,8 @@ impl World {
         match scope {
             Scope::Console => None,
             Scope::Team(_) | Scope::Organization(_) => Some(Scope::Console),
-            Scope::Project(id) => PROJECTS
-                .iter()
-                .find(|each| each.0 == id)
-                .map(|each| Scope::Organization(each.1)),
-            Scope::Environment(id) => ENVIRONMENTS
-                .iter()
-                .find(|each| each.0 == id)
-                .map(|each| Scope::Project(each.1)),
+            Scope::Project(id) => PROJECTS.iter().find(|each| each.0 == id).map(|each| Scope::Organization(each.1)),
+            Scope::Environment(id) => ENVIRONMENTS.iter().find(|each| each.0 == id).map(|each| Scope::Project(each.1)),
         }
     }
 
@@ -167,9 +145,7 @@ impl World {
     }
 
     pub(crate) fn is_known(&self, scope: Scope) -> bool {
-        !Self::lineage(scope)
-            .iter()
-            .any(|each| Some(*each) == self.unknown)
+        !Self::lineage(scope).iter().any(|each| Some(*each) == self.unknown)
     }
 
     fn managing_team(&self, organization: u128) -> Option<u128> {
@@ -177,12 +153,10 @@ impl World {
     }
 
     fn organization_of(scope: Scope) -> Option<u128> {
-        Self::lineage(scope)
-            .into_iter()
-            .find_map(|each| match each {
-                Scope::Organization(id) => Some(id),
-                _ => None,
-            })
+        Self::lineage(scope).into_iter().find_map(|each| match each {
+            Scope::Organization(id) => Some(id),
+            _ => None,
+        })
     }
 
     pub(crate) fn kind(&self, environment: u128) -> EnvironmentKind {
@@ -206,34 +180,23 @@ impl World {
         let vouched = match binding.on_behalf_of {
             None => true,
             Some(team) => {
-                let organization =
-                    Self::organization_of(binding.scope).filter(|_| self.is_known(binding.scope));
+                let organization = Self::organization_of(binding.scope).filter(|_| self.is_known(binding.scope));
                 self.teams.contains(&team)
-                    && organization
-                        .is_some_and(|organization| self.managing_team(organization) == Some(team))
+                    && organization.is_some_and(|organization| self.managing_team(organization) == Some(team))
             }
         };
         !self.actor_suspended && mine && in_time && vouched
     }
 
     /// Where the rows of a grant that give the capability count from, and whether they count below as well.
-    fn targets(
-        &self,
-        grant: Grant,
-        bound: Scope,
-        capability: Capability,
-        kind: EnvironmentKind,
-    ) -> Vec<(Scope, bool)> {
+    fn targets(&self, grant: Grant, bound: Scope, capability: Capability, kind: EnvironmentKind) -> Vec<(Scope, bool)> {
         let role = match grant {
             Grant::Capability(one) if one == capability => return vec![(bound, true)],
             Grant::Capability(_) => return vec![],
             Grant::Role(role) => role,
         };
         let mut targets = Vec::new();
-        for line in LINES
-            .iter()
-            .filter(|line| line.role == role && line.capability == capability)
-        {
+        for line in LINES.iter().filter(|line| line.role == role && line.capability == capability) {
             let kind_fits = match line.environments.as_str() {
                 "production" => kind == Production,
                 "nonproduction" => kind == Nonproduction,
@@ -247,9 +210,7 @@ impl World {
                 ("parent", _) if Some(bound) == self.unknown => {}
                 ("parent", _) => targets.extend(Self::parent(bound).map(|parent| (parent, false))),
                 ("managed", Scope::Team(team)) => {
-                    let managed = ORGANIZATIONS
-                        .into_iter()
-                        .filter(|&each| self.managing_team(each) == Some(team));
+                    let managed = ORGANIZATIONS.into_iter().filter(|&each| self.managing_team(each) == Some(team));
                     targets.extend(managed.map(|each| (Scope::Organization(each), true)));
                 }
                 other => unreachable!("{other:?}"),
@@ -259,60 +220,34 @@ impl World {
         targets
     }
 
-    fn holds(
-        &self,
-        scope: Scope,
-        capability: Capability,
-        kind: EnvironmentKind,
-        below: bool,
-    ) -> bool {
-        let suspended = Self::organization_of(scope)
-            .is_some_and(|id| self.suspended[index_of(ORGANIZATIONS, id)]);
+    fn holds(&self, scope: Scope, capability: Capability, kind: EnvironmentKind, below: bool) -> bool {
+        let suspended = Self::organization_of(scope).is_some_and(|id| self.suspended[index_of(ORGANIZATIONS, id)]);
         let name = capability.name();
         let open = name.ends_with(".view") && name != "secret.view"
             || name.starts_with("billing.")
             || name == "organization.transfer";
         self.is_known(scope)
-            && self
-                .bindings
-                .iter()
-                .filter(|binding| self.counts(binding))
-                .any(|binding| {
-                    let targets = self.targets(binding.grant, binding.scope, capability, kind);
-                    let reaches = targets.into_iter().any(|(target, spreads)| {
-                        if spreads {
-                            Self::lineage(scope).contains(&target)
-                        } else {
-                            target == scope && !below
-                        }
-                    });
-                    reaches && (!suspended || open || binding.scope == Scope::Console)
-                })
+            && self.bindings.iter().filter(|binding| self.counts(binding)).any(|binding| {
+                let targets = self.targets(binding.grant, binding.scope, capability, kind);
+                let reaches = targets.into_iter().any(|(target, spreads)| {
+                    if spreads { Self::lineage(scope).contains(&target) } else { target == scope && !below }
+                });
+                reaches && (!suspended || open || binding.scope == Scope::Console)
+            })
     }
 
     pub(crate) fn allows(&self, scope: Scope, capability: Capability) -> bool {
-        let closed = [
-            "deployment.create",
-            "deployment.redeploy",
-            "environment.update",
-            "environment.delete",
-        ];
+        let closed = ["deployment.create", "deployment.redeploy", "environment.update", "environment.delete"];
         if self.is_frozen(scope) && closed.contains(&capability.name()) {
             return false;
         }
         match scope {
             Scope::Environment(id) => self.holds(scope, capability, self.kind(id), false),
-            _ => [Production, Nonproduction]
-                .into_iter()
-                .all(|kind| self.holds(scope, capability, kind, false)),
+            _ => [Production, Nonproduction].into_iter().all(|kind| self.holds(scope, capability, kind, false)),
         }
     }
 
-    pub(crate) fn missing_to_give(
-        &self,
-        grant: Grant,
-        scope: Scope,
-    ) -> Vec<(Capability, EnvironmentKind)> {
+    pub(crate) fn missing_to_give(&self, grant: Grant, scope: Scope) -> Vec<(Capability, EnvironmentKind)> {
         let mut missing = BTreeSet::new();
         for kind in [Production, Nonproduction] {
             if !self.holds(scope, Capability::AccessManage, kind, true) {
@@ -345,13 +280,6 @@ impl World {
             scopes.remove(&unknown);
         }
         let (teams, bindings) = (self.teams.clone(), self.bindings.clone());
-        Facts::new(
-            self.now,
-            ACTOR,
-            self.actor_suspended,
-            teams,
-            bindings,
-            scopes,
-        )
+        Facts::new(self.now, ACTOR, self.actor_suspended, teams, bindings, scopes)
     }
 }

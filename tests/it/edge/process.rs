@@ -84,14 +84,12 @@ fn alive(pid: &str) -> bool {
 }
 
 async fn exited(driver: &ProcessDriver) -> ExitCause {
-    for _ in 0..5_000 {
-        if let Status::Exited { exit } = driver.status("d1").await.unwrap() {
-            assert!(exit.at_ms > 0);
-            return exit.cause;
-        }
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
-    panic!("the program never exited")
+    crate::harness::eventually("the program exits", async || {
+        let Status::Exited { exit } = driver.status("d1").await.unwrap() else { return None };
+        assert!(exit.at_ms > 0);
+        Some(exit.cause)
+    })
+    .await
 }
 
 #[tokio::test]

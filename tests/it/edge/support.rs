@@ -178,11 +178,5 @@ pub(crate) async fn read_until(stream: &mut TcpStream, end: &str) -> String {
 
 /// Polls until `done`; for what has no event to wait for.
 pub(crate) async fn eventually(what: &str, mut done: impl FnMut() -> bool) {
-    for _ in 0..5_000 {
-        if done() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
-    panic!("never happened: {what}");
+    crate::harness::eventually(what, || std::future::ready(done().then_some(()))).await;
 }

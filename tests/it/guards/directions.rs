@@ -50,7 +50,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("ed25519_dalek", &["src/authn/"]),
     ("chacha20poly1305", &["src/authn/"]),
     ("hyper", &["src/edge/", "src/runtime/", "src/command/sample.rs"]),
-    ("reqwest", &["src/cli/"]),
+    ("reqwest", &["src/cli/", "src/command/demo.rs"]),
     ("clap", &["src/cli/"]),
 ];
 

@@ -10,7 +10,7 @@ const BINDINGS: &str = "query($path: String!) { organization(path: $path) {
     bindings { nodes { id subject { ... on User { name } } role scope } } } }";
 const DECISION: &str = "query($subject: String, $capability: String!, $resource: String!) {
     accessDecision(subject: $subject, capability: $capability, resource: $resource) {
-        allowed summary because { bindingId role capability boundAt scope sentence } refusal { reason sentence } } }";
+        allowed summary because { bindingId role boundAt scope sentence } refusal { reason sentence } } }";
 
 fn revoke(binding: &str) -> Value {
     json!({ "input": { "id": binding } })

@@ -23,7 +23,7 @@ async fn a_new_environment_is_empty_and_has_a_link() {
     let ada = server.sign_up("ada").await;
     let environment = ada.create_site().await;
     let read = ada.ok(READ, json!({ "path": "acme/site/production" })).await["environment"].clone();
-    assert_eq!((&read["id"], &read["path"]), (&json!(environment.id), &json!("acme/site/production")));
+    assert_eq!((&read["id"], &read["path"]), (&json!(environment.id), &json!(environment.path)));
     assert_eq!((&read["production"], &read["frozen"], &read["pinned"]), (&json!(true), &json!(false), &json!(false)));
     assert_eq!((&read["activeDeployment"], &read["deployments"]["nodes"]), (&json!(null), &json!([])));
     assert_eq!(read["project"]["slug"], "site");

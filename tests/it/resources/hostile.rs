@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use reeve::domain::manifest::MAX_FILE_BYTES;
 use reqwest::header::CONTENT_TYPE;
 use serde_json::{Value, json};
 
@@ -29,9 +30,6 @@ async fn documents_that_ask_for_too_much_are_refused_before_they_cost() {
 
     let shallow = "{ organizations { nodes { projects { nodes { organization { id } } } } } }";
     ada.ok(shallow, json!({})).await;
-    let rows = ["organizations", "projects", "environments", "deployments"];
-    let open: String = rows.iter().map(|list| format!("{list}(first: 100) {{ nodes {{ ")).collect();
-    refused(&ada, &format!("{{ {open} id {} }}", "} } ".repeat(rows.len())), "a hundred million rows").await;
     let circle = "projects { nodes { organization { ".repeat(20);
     let circle = format!("{{ organizations {{ nodes {{ {circle} id {} }} }} }}", "} } } ".repeat(20));
     refused(&ada, &circle, "a circle of types").await;
@@ -47,6 +45,18 @@ async fn documents_that_ask_for_too_much_are_refused_before_they_cost() {
     refused(&ada, &introspection, "deep introspection").await;
     let wide = "fields { type { fields { type { fields { type { fields { type { name } } } } } } } }";
     refused(&ada, &format!("{{ __schema {{ types {{ {wide} }} }} }}"), "wide introspection").await;
+    ada.ok(VIEWER, json!({})).await;
+}
+
+#[tokio::test]
+async fn lists_within_lists_are_counted_by_what_they_can_give() {
+    let server = TestServer::start().await;
+    let ada = server.sign_up("ada").await;
+    ada.create_site().await;
+    ada.ok("{ organizations { nodes { projects { nodes { environments { nodes { id } } } } } } }", json!({})).await;
+    let rows = ["organizations", "projects", "environments", "deployments"];
+    let open: String = rows.iter().map(|list| format!("{list}(first: 100) {{ nodes {{ ")).collect();
+    refused(&ada, &format!("{{ {open} id {} }}", "} } ".repeat(rows.len())), "a hundred million rows").await;
     ada.ok(VIEWER, json!({})).await;
 }
 
@@ -167,6 +177,18 @@ async fn bodies_that_are_no_requests_are_refused() {
 }
 
 #[tokio::test]
+async fn every_answer_names_its_request_and_says_by_its_status_whether_it_knows_who_asks() {
+    let server = TestServer::start().await;
+    let ada = server.sign_up("ada").await;
+    let (first, second) = (ada.query(VIEWER, json!({})).await, ada.query(VIEWER, json!({})).await);
+    assert_eq!((first.status.as_u16(), second.status.as_u16()), (200, 200));
+    assert!(first.request_id.len() > 15 && first.request_id != second.request_id);
+    let forged = ada.with_token("forged").with_header("x-request-id", "mine").query(VIEWER, json!({})).await;
+    assert_eq!(forged.status, 401);
+    assert!(!forged.request_id.contains("mine"));
+}
+
+#[tokio::test]
 async fn a_manifest_cannot_leave_its_folder() {
     let server = TestServer::start().await;
     let ada = server.sign_up("ada").await;
@@ -207,7 +229,7 @@ async fn a_manifest_cannot_leave_its_folder() {
     {
         assert_eq!(ada.code(CREATE_DEPLOYMENT, with("digest", json!(wrong))).await, "INVALID_INPUT", "{wrong}");
     }
-    for size in [json!(-1), json!(200_000_000), json!(9_007_199_254_740_993_i64), json!(1.5), json!("1")] {
+    for size in [json!(-1), json!(MAX_FILE_BYTES + 1), json!(9_007_199_254_740_993_i64), json!(1.5), json!("1")] {
         assert_eq!(ada.code(CREATE_DEPLOYMENT, with("sizeBytes", size.clone())).await, "INVALID_INPUT", "{size}");
     }
     for collision in ["index.html", "index.html/x", "INDEX.HTML/../x"] {
