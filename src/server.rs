@@ -120,6 +120,7 @@ pub async fn start(config: Config) -> Result<Server> {
         driver,
         accepted: Arc::new(Notify::new()),
         changed: Arc::new(Notify::new()),
+        removed: Arc::new(Notify::new()),
         config,
     });
     let (publisher, routes) = Publisher::new(app.clone());
@@ -138,6 +139,7 @@ pub async fn start(config: Config) -> Result<Server> {
     let shop = Arc::new(Workshop { app: app.clone(), edge: edge.clone(), publisher: publisher.clone() });
     tasks.spawn(engine::run(shop, owner, stop.clone()));
     tasks.spawn(tasks::instances::run(app.clone(), publisher, stop.clone()));
+    tasks.spawn(tasks::leftovers::run(app.clone(), stop.clone()));
     tasks.spawn(tasks::keys::run(app.clone(), stop.clone()));
 
     tasks.spawn(http::serve(app, api_listener, stop.clone()));

@@ -43,12 +43,15 @@ pub struct App {
     pub accepted: Arc<Notify>,
     /// Rung when what is to be served has changed.
     pub changed: Arc<Notify>,
+    /// Rung when something was removed that may run or lie on a machine.
+    pub removed: Arc<Notify>,
 }
 
 impl App {
-    /// Says that what is served may have to change.
+    /// Says that what is served, and what lies on this machine, may have to change.
     pub fn ring(&self) {
         self.changed.notify_one();
+        self.removed.notify_one();
     }
 }
 

@@ -1,6 +1,8 @@
 //! What the edge and the runtime have to know of deployments: names, states, fences. No actor asks for it, so it takes no
 //! permit; it never leaves the machine room.
 
+use std::collections::HashSet;
+
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
@@ -106,4 +108,27 @@ pub async fn files(store: &Store, id: DeploymentId) -> Result<Manifest> {
 /// `NotFound` when it has gone.
 pub async fn project_of(store: &Store, id: EnvironmentId) -> Result<ProjectId> {
     Ok(super::environment::find(store, id).await?.ok_or_else(super::gone("environment"))?.project_id)
+}
+
+/// Ids, as texts, of every project and every deployment that there is: whatever else is found on a machine is a leftover.
+///
+/// # Errors
+/// `Unavailable` when the database does not answer.
+pub async fn known(store: &Store) -> Result<(HashSet<String>, HashSet<String>)> {
+    let projects: Vec<ProjectId> = project::Entity::find()
+        .select_only()
+        .column(project::Column::Id)
+        .into_tuple()
+        .all(&store.db)
+        .await
+        .map_err(sql)?;
+    let deployments: Vec<DeploymentId> = deployment::Entity::find()
+        .select_only()
+        .column(deployment::Column::Id)
+        .into_tuple()
+        .all(&store.db)
+        .await
+        .map_err(sql)?;
+    let text = |id: &dyn std::fmt::Display| id.to_string();
+    Ok((projects.iter().map(|id| text(id)).collect(), deployments.iter().map(|id| text(id)).collect()))
 }

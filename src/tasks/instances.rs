@@ -1,7 +1,6 @@
-//! Makes what runs on this machine what should run: brings back programs that are gone, and takes away what belongs to no
-//! deployment any more. Says which programs answer, so that their links open.
+//! Brings back programs that are gone, and says which answer, so that their links open.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -80,7 +79,7 @@ async fn once(app: &Arc<App>, publisher: &Arc<Publisher>, patience: &mut Patienc
             }
         }
     }
-    remove_strays(app, &by_id, &deployments).await
+    Ok(())
 }
 
 fn should_run(row: &DeploymentRoute) -> bool {
@@ -106,39 +105,6 @@ async fn bring_back(
         publisher.is_healthy(row.id, address).await;
     }
     Ok(())
-}
-
-/// Stops and removes programs and releases whose deployment is gone.
-async fn remove_strays(
-    app: &App,
-    environments: &HashMap<EnvironmentId, &EnvironmentRoute>,
-    deployments: &[DeploymentRoute],
-) -> Result<()> {
-    let known: HashSet<String> = deployments
-        .iter()
-        .filter(|row| environments.contains_key(&row.environment_id))
-        .map(|row| row.id.to_string())
-        .collect();
-    for instance in app.driver.list().await? {
-        if !known.contains(&instance) && is_gone(app, &instance).await? {
-            // Nobody else has a deployment in hand that is not there: the highest fence there is wins.
-            app.driver.stop(&instance, u64::MAX, app.config.stop_grace).await?;
-            app.driver.remove(&instance, u64::MAX).await?;
-            run::dematerialize(app, &instance).await?;
-            tracing::info!(deployment = instance, "removed a program without a deployment");
-        }
-    }
-    Ok(())
-}
-
-/// The list of deployments is older than the list of programs: one that was made in between is not gone.
-async fn is_gone(app: &App, instance: &str) -> Result<bool> {
-    let Ok(id) = instance.parse::<DeploymentId>() else { return Ok(true) };
-    match route::files(&app.store, id).await {
-        Ok(_) => Ok(false),
-        Err(Error::NotFound { .. }) => Ok(true),
-        Err(error) => Err(error),
-    }
 }
 
 impl Patience {

@@ -3,4 +3,5 @@
 
 pub mod instances;
 pub mod keys;
+pub mod leftovers;
 pub mod routes;

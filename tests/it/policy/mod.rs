@@ -1,1 +1,8 @@
 //! The role packs against the running program, through the API: every cell, and the teams that use them.
+
+mod matrix;
+mod mia_team;
+mod operations;
+mod permits;
+mod specification;
+mod world;
