@@ -32,8 +32,7 @@ pub(super) fn inspect(text: &str, operation_name: Option<&str>) -> Result<Inspec
     if text.len() > LONGEST {
         return Err(Error::TooComplex(format!("the document is longer than {LONGEST} bytes; send less at once")));
     }
-    let document = async_graphql::parser::parse_query(text)
-        .map_err(|e| Error::invalid("query", "syntax", format!("the document cannot be read: {e}")))?;
+    let document = async_graphql::parser::parse_query(text).map_err(|error| unreadable(&error))?;
     if document.fragments.len() + document.operations.iter().count() > MOST_DEFINITIONS {
         return Err(Error::TooComplex(format!("the document has more than {MOST_DEFINITIONS} definitions")));
     }
@@ -58,6 +57,16 @@ pub(super) fn inspect(text: &str, operation_name: Option<&str>) -> Result<Inspec
     let mutation = chosen.iter().any(|(_, operation)| operation.node.ty == OperationType::Mutation);
     let roots = chosen.iter().flat_map(|(_, operation)| roots(&operation.node.selection_set)).collect();
     Ok(Inspected { mutation, roots, document })
+}
+
+/// Where and why a document cannot be read, without repeating it: the parser quotes whole lines.
+fn unreadable(error: &async_graphql::parser::Error) -> Error {
+    let at =
+        error.positions().next().map_or_else(String::new, |at| format!(" at line {}, column {}", at.line, at.column));
+    let full = error.to_string();
+    let why = full.lines().last().unwrap_or_default().trim_start_matches([' ', '=']);
+    let why: String = why.chars().take(200).collect();
+    Error::invalid("query", "syntax", format!("the document cannot be read{at}: {why}"))
 }
 
 fn roots(set: &Positioned<SelectionSet>) -> Vec<String> {
@@ -117,6 +126,7 @@ impl Weigher<'_> {
 }
 
 #[cfg(test)]
+#[expect(clippy::panic, reason = "a test ends at the first thing that is not as it should be")]
 mod tests {
     use super::*;
 
@@ -134,6 +144,12 @@ mod tests {
         assert!(inspect(&bomb(4), None).is_ok());
         assert!(matches!(inspect(&bomb(20), None), Err(Error::TooComplex(_))));
         assert!(matches!(inspect(&bomb(60), None), Err(Error::TooComplex(_))));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_not_repeated() {
+        let Err(error) = inspect(&"{".repeat(1_000), None) else { panic!("it was read") };
+        assert_eq!(error.message(), "the document cannot be read at line 1, column 2: expected selection");
     }
 
     #[test]

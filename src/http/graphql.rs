@@ -73,7 +73,7 @@ async fn answered(schema: &ReeveSchema, app: &Arc<App>, request: &Request, body:
     let span = tracing::info_span!("request", id = request_id);
     let mut executed = schema.execute(single.data(context)).instrument(span).await;
     complete(&mut executed, &request_id);
-    let text = serde_json::to_string(&executed).map_err(|e| Error::Internal(e.to_string()))?;
+    let text = text(&executed)?;
     if let Some(key) = &key {
         key.settle(&app.store, &executed, &text).await?;
     }
@@ -102,10 +102,24 @@ fn complete(executed: &mut Answer, request_id: &str) {
     }
 }
 
+/// Whether the document was not executed at all.
+fn refused(executed: &Answer) -> bool {
+    executed.is_err() && executed.errors.iter().all(|error| error.path.is_empty())
+}
+
 /// 200 for whoever does not know better; for whoever does, 400 when the document was not executed at all.
 fn status(request: &Request, executed: &Answer) -> StatusCode {
-    let refused = executed.is_err() && executed.errors.iter().all(|error| error.path.is_empty());
-    if wants_typed(request) && refused { StatusCode::BAD_REQUEST } else { StatusCode::OK }
+    if wants_typed(request) && refused(executed) { StatusCode::BAD_REQUEST } else { StatusCode::OK }
+}
+
+/// The answer; without an entry for data where nothing was executed, as the specification has it.
+fn text(executed: &Answer) -> Result<String> {
+    let text = if refused(executed) {
+        serde_json::to_string(&serde_json::json!({ "errors": executed.errors }))
+    } else {
+        serde_json::to_string(executed)
+    };
+    text.map_err(|e| Error::Internal(e.to_string()))
 }
 
 fn wants_typed(request: &Request) -> bool {

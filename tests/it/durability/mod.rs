@@ -1,1 +1,11 @@
 //! What survives: switches under load, and death at every step.
+
+mod crash;
+mod failing;
+mod kill;
+mod machine;
+mod program;
+mod site;
+mod switch;
+mod undo;
+mod visitor;

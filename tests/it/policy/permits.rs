@@ -1,1 +1,286 @@
-//! placeholder
+//! No resolver forgets its permit: every field that says `@requires` in `schema.graphql` is called by nobody, by a stranger, by
+//! somebody who may look but not touch, and, last, by the owner. The fields come from the contract, so that a new one without
+//! a call here fails.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use async_graphql::parser::parse_schema;
+use async_graphql::parser::types::{TypeKind, TypeSystemDefinition};
+use serde_json::{Value, json};
+
+use crate::harness::{Client, Deployment, Environment, TestServer, draft_input, entry};
+
+const PAGE: &[u8] = b"<h1>acme</h1>";
+
+/// How a field is called, and what the onlooker is answered: `ownstak/viewer` on the organization, who may view everything
+/// but the people, and do nothing.
+struct Call {
+    field: &'static str,
+    document: &'static str,
+    variables: Value,
+    onlooker: &'static str,
+}
+
+/// What the calls are about; a throw-away organization beside it, since one with projects cannot be removed.
+struct Things {
+    organization: String,
+    project: String,
+    environment: Environment,
+    deployment: Deployment,
+    binding: String,
+    team: String,
+    empty: String,
+    owner: String,
+}
+
+impl Things {
+    async fn new(ada: &Client, onlooker: &Client) -> Self {
+        let organization = ada.create_organization("acme").await;
+        let empty = ada.create_organization("empty").await;
+        let project = ada.create_project(&organization, "site").await;
+        let environment = ada.create_environment(&project, "production", true).await;
+        let files: &[(&str, &[u8])] = &[("index.html", PAGE)];
+        let draft = ada.draft(&environment, files, None).await;
+        ada.upload(&draft, files).await;
+        let binding = ada.grant(ada, "ownstak/viewer", &organization).await;
+        for organization in [&organization, &empty] {
+            ada.grant(onlooker, "ownstak/viewer", organization).await;
+        }
+        let mine = ada.ok("{ viewer { personalTeam { id } } }", json!({})).await;
+        let team = mine["viewer"]["personalTeam"]["id"].as_str().unwrap().to_owned();
+        let owner = ada.account.email.clone();
+        Self { organization, project, environment, deployment: draft.deployment, binding, team, empty, owner }
+    }
+
+    fn reads(&self) -> Vec<Call> {
+        let call =
+            |field, document, id: &str, onlooker| Call { field, document, variables: json!({ "id": id }), onlooker };
+        let environment = &self.environment.id;
+        let deployment = &self.deployment.id;
+        vec![
+            Call {
+                field: "Query.accessDecision",
+                document: "query($id: String!, $of: String) {
+                    accessDecision(resource: $id, subject: $of, capability: \"project.view\") { allowed } }",
+                variables: json!({ "id": self.project, "of": self.owner }),
+                onlooker: "FORBIDDEN",
+            },
+            call("Query.organization", "query($id: ID!) { organization(id: $id) { id } }", &self.organization, "ok"),
+            call("Query.project", "query($id: ID!) { project(id: $id) { id } }", &self.project, "ok"),
+            call("Query.environment", "query($id: ID!) { environment(id: $id) { id } }", environment, "ok"),
+            call("Query.deployment", "query($id: ID!) { deployment(id: $id) { id } }", deployment, "ok"),
+            call(
+                "Organization.bindings",
+                "query($id: ID!) { organization(id: $id) { bindings { nodes { id } } } }",
+                &self.organization,
+                "FORBIDDEN",
+            ),
+            call(
+                "Project.bindings",
+                "query($id: ID!) { project(id: $id) { bindings { nodes { id } } } }",
+                &self.project,
+                "FORBIDDEN",
+            ),
+            call(
+                "Environment.bindings",
+                "query($id: ID!) { environment(id: $id) { bindings { nodes { id } } } }",
+                environment,
+                "FORBIDDEN",
+            ),
+            call(
+                "Environment.deployments",
+                "query($id: ID!) { environment(id: $id) { deployments { nodes { id } } } }",
+                environment,
+                "ok",
+            ),
+            call("Deployment.log", "query($id: ID!) { deployment(id: $id) { log { text } } }", deployment, "FORBIDDEN"),
+        ]
+    }
+
+    /// In an order in which the owner can do them one after the other.
+    fn makes(&self) -> Vec<Call> {
+        let files = [entry("index.html", PAGE)];
+        let call = |field, document, input: Value, onlooker| Call {
+            field,
+            document,
+            variables: json!({ "input": input }),
+            onlooker,
+        };
+        let named = |id: &str| json!({ "id": id, "name": "New name", "expectedVersion": 1 });
+        vec![
+            call(
+                "Mutation.createOrganization",
+                "mutation($input: CreateOrganizationInput!) { createOrganization(input: $input) { organization { id } } }",
+                json!({ "name": "new", "teamId": self.team }),
+                "NOT_FOUND",
+            ),
+            call(
+                "Mutation.createProject",
+                "mutation($input: CreateProjectInput!) { createProject(input: $input) { project { id } } }",
+                json!({ "name": "new", "organizationId": self.organization }),
+                "FORBIDDEN",
+            ),
+            call(
+                "Mutation.createEnvironment",
+                "mutation($input: CreateEnvironmentInput!) { createEnvironment(input: $input) { environment { id } } }",
+                json!({ "name": "new", "projectId": self.project, "production": false }),
+                "FORBIDDEN",
+            ),
+            call(
+                "Mutation.createDeployment",
+                "mutation($input: CreateDeploymentInput!) { createDeployment(input: $input) { deployment { id } } }",
+                draft_input(&self.environment, &files, None)["input"].clone(),
+                "FORBIDDEN",
+            ),
+            call(
+                "Mutation.updateOrganization",
+                "mutation($input: UpdateOrganizationInput!) { updateOrganization(input: $input) { organization { id } } }",
+                named(&self.organization),
+                "FORBIDDEN",
+            ),
+            call(
+                "Mutation.updateProject",
+                "mutation($input: UpdateProjectInput!) { updateProject(input: $input) { project { id } } }",
+                named(&self.project),
+                "FORBIDDEN",
+            ),
+            call(
+                "Mutation.updateEnvironment",
+                "mutation($input: UpdateEnvironmentInput!) { updateEnvironment(input: $input) { environment { id } } }",
+                named(&self.environment.id),
+                "FORBIDDEN",
+            ),
+        ]
+    }
+
+    /// What comes after that, in an order in which the owner can do it.
+    fn ends(&self) -> Vec<Call> {
+        let deployment = &self.deployment.id;
+        let call = |field, document, id: &str, onlooker| {
+            let variables = json!({ "input": { "id": id } });
+            Call { field, document, variables, onlooker }
+        };
+        vec![
+            Call {
+                field: "Mutation.grantRole",
+                document: "mutation($input: GrantRoleInput!) { grantRole(input: $input) { binding { id } } }",
+                variables: json!({ "input": {
+                    "scope": self.project, "subject": self.owner, "role": "ownstak/viewer" } }),
+                onlooker: "FORBIDDEN",
+            },
+            // Who may not see bindings is told that there is none.
+            call(
+                "Mutation.revokeBinding",
+                "mutation($input: RevokeBindingInput!) { revokeBinding(input: $input) { revokedId } }",
+                &self.binding,
+                "NOT_FOUND",
+            ),
+            call(
+                "Mutation.deploy",
+                "mutation($input: DeployInput!) { deploy(input: $input) { deployment { id } } }",
+                deployment,
+                "FORBIDDEN",
+            ),
+            Call {
+                field: "Mutation.rollbackDeployment",
+                document: "mutation($input: RollbackDeploymentInput!) {
+                    rollbackDeployment(input: $input) { deployment { id } } }",
+                variables: json!({ "input": { "id": deployment, "reason": "to try" } }),
+                onlooker: "FORBIDDEN",
+            },
+            call(
+                "Mutation.deleteEnvironment",
+                "mutation($input: DeleteEnvironmentInput!) { deleteEnvironment(input: $input) { deletedId } }",
+                &self.environment.id,
+                "FORBIDDEN",
+            ),
+            call(
+                "Mutation.deleteProject",
+                "mutation($input: DeleteProjectInput!) { deleteProject(input: $input) { deletedId } }",
+                &self.project,
+                "FORBIDDEN",
+            ),
+            call(
+                "Mutation.deleteOrganization",
+                "mutation($input: DeleteOrganizationInput!) { deleteOrganization(input: $input) { deletedId } }",
+                &self.empty,
+                "FORBIDDEN",
+            ),
+        ]
+    }
+}
+
+/// `Type.field` of every field that says `@requires`, with the capability.
+fn required() -> BTreeMap<String, String> {
+    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("schema.graphql")).unwrap();
+    let mut required = BTreeMap::new();
+    for definition in parse_schema(&text).unwrap().definitions {
+        let TypeSystemDefinition::Type(definition) = definition else { continue };
+        let fields = match &definition.node.kind {
+            TypeKind::Object(object) => &object.fields,
+            TypeKind::Interface(interface) => &interface.fields,
+            TypeKind::Scalar | TypeKind::Union(_) | TypeKind::Enum(_) | TypeKind::InputObject(_) => continue,
+        };
+        for field in fields.iter().map(|field| &field.node) {
+            let directive = field.directives.iter().find(|directive| directive.node.name.node == "requires");
+            if let Some(capability) = directive.and_then(|it| it.node.get_argument("capability")) {
+                let name = format!("{}.{}", definition.node.name.node, field.name.node);
+                required.insert(name, capability.node.to_string().trim_matches('"').to_owned());
+            }
+        }
+    }
+    assert!(required.len() > 20, "hardly any field requires anything: {required:?}");
+    required
+}
+
+async fn answer(client: &Client, call: &Call) -> (String, Value) {
+    let response = client.query(call.document, call.variables.clone()).await;
+    if response.errors.is_empty() {
+        return ("ok".to_owned(), Value::Null);
+    }
+    let refusal = response.refusal();
+    (refusal.code, refusal.extensions["capability"].clone())
+}
+
+#[tokio::test]
+async fn no_field_forgets_its_permit() {
+    let server = TestServer::start().await;
+    let (ada, onlooker) = (server.sign_up("ada").await, server.sign_up("onlooker").await);
+    let stranger = server.sign_up("stranger").await;
+    let things = Things::new(&ada, &onlooker).await;
+    let calls: Vec<Call> = [things.reads(), things.makes(), things.ends()].into_iter().flatten().collect();
+    let required = required();
+    let listed: BTreeSet<&str> = calls.iter().map(|call| call.field).collect();
+    let known: BTreeSet<&str> = required.keys().map(String::as_str).collect();
+    assert_eq!(known, listed, "the left says `@requires` in the schema, the right is called here: add or erase a call");
+    let mut differing = Vec::new();
+    for call in &calls {
+        for (who, client, expected) in [
+            ("nobody", &server.client(), "UNAUTHENTICATED"),
+            ("a stranger", &stranger, "NOT_FOUND"),
+            ("an onlooker", &onlooker, call.onlooker),
+        ] {
+            let (code, missing) = answer(client, call).await;
+            if code != expected {
+                differing.push(format!("{} as {who}: {code}, not {expected}", call.field));
+            }
+            if code == "FORBIDDEN" && missing != required[call.field].as_str() {
+                differing.push(format!("{} as {who}: lacks {missing}, not what it requires", call.field));
+            }
+        }
+    }
+    // The ids are right and the calls are whole: whoever may, can.
+    for call in &calls {
+        if call.field == "Mutation.rollbackDeployment" {
+            ada.wait_for(&things.deployment, "ACTIVE").await;
+        }
+        let (code, _) = answer(&ada, call).await;
+        // What serves already cannot be gone back to.
+        let expected = if call.field == "Mutation.rollbackDeployment" { "FAILED_PRECONDITION" } else { "ok" };
+        if code != expected {
+            differing.push(format!("{} as the owner: {code}, not {expected}", call.field));
+        }
+    }
+    assert!(differing.is_empty(), "{} answers differ:\n{}", differing.len(), differing.join("\n"));
+}

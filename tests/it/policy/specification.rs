@@ -138,15 +138,18 @@ impl Pack {
         Self { name, rows }
     }
 
-    /// Its roles, in the order of the file, without the pack's name.
-    pub(super) fn roles(&self) -> Vec<&str> {
-        let mut roles = Vec::new();
+    /// Every role at every place: alone where it gives something, and what is left over as one.
+    pub(super) fn holdings(&self) -> Vec<Holding> {
+        let mut roles: Vec<&str> = Vec::new();
         for row in &self.rows {
             if !roles.contains(&row.role.as_str()) {
                 roles.push(&row.role);
             }
         }
-        roles
+        let all = roles.into_iter().flat_map(|role| Place::BOUND.map(|bound| (role.to_owned(), bound)));
+        let (live, idle): (Vec<_>, Vec<_>) = all.partition(|(role, bound)| self.rows_at(role, *bound).next().is_some());
+        let live = live.into_iter().map(|held| Holding { roles: vec![held] });
+        live.chain([Holding { roles: idle }]).collect()
     }
 
     /// The rows of a role that count when it is bound there.
@@ -154,14 +157,30 @@ impl Pack {
         self.rows.iter().filter(move |row| row.role == role && row.bound_at == bound.level())
     }
 
-    /// Whether a role, bound at one place, gives a capability at another.
-    pub(super) fn gives(&self, role: &str, bound: Place, capability: &str, judged: Place) -> bool {
-        let mut rows = self.rows_at(role, bound).filter(|row| row.capability == capability).peekable();
-        if rows.peek().is_none() {
-            return false;
+    /// Whether what somebody holds gives a capability at a place.
+    pub(super) fn gives(&self, holding: &Holding, capability: &str, judged: Place) -> bool {
+        judged.kinds().iter().all(|kind| {
+            holding.roles.iter().any(|(role, bound)| {
+                let mut rows = self.rows_at(role, *bound).filter(|row| row.capability == capability);
+                rows.any(|row| row.counts(*bound, judged, kind))
+            })
+        })
+    }
+}
+
+/// Roles that one person holds, each where it is bound. Grants only add up (rule 1), so all that should give nothing can be held
+/// by one.
+pub(super) struct Holding {
+    pub(super) roles: Vec<(String, Place)>,
+}
+
+impl Holding {
+    /// In words.
+    pub(super) fn words(&self) -> String {
+        match self.roles.as_slice() {
+            [(role, bound)] => format!("`{role}` on {}", bound.words()),
+            roles => format!("all {} roles that have no row where they are bound", roles.len()),
         }
-        let rows: Vec<&Row> = rows.collect();
-        judged.kinds().iter().all(|kind| rows.iter().any(|row| row.counts(bound, judged, kind)))
     }
 }
 

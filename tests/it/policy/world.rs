@@ -8,7 +8,7 @@ use reeve::authz::Packs;
 use reeve::domain::email::EmailAddress;
 use serde_json::json;
 
-use super::specification::Place;
+use super::specification::{Holding, Pack, Place};
 use crate::harness::{Client, Environment, TestServer};
 
 /// Somebody who administers the console, and somebody who makes organizations.
@@ -41,7 +41,7 @@ impl World {
         Self { server, root, ada, team }
     }
 
-    /// A new organization of Ada's; the last word of its neighbours is missing until they are added.
+    /// A new organization of Ada's, without neighbours.
     pub(super) async fn ground(&self, slug: &str) -> Ground {
         let organization = self.ada.create_organization(slug).await;
         let project = self.ada.create_project(&organization, "site").await;
@@ -58,12 +58,14 @@ impl World {
         Ground { ids: HashMap::from(ids), production, staging }
     }
 
-    /// A new person who holds one role at one place: given by whoever may give it there, which nobody but the console's
-    /// administrator may at the console and at a team.
-    pub(super) async fn holder(&self, role: &str, bound: Place, ground: &Ground) -> Client {
+    /// A new person who holds these roles: given by whoever may give them there, which nobody but the console's administrator
+    /// may at the console and at a team.
+    pub(super) async fn holder(&self, pack: &Pack, holding: &Holding, ground: &Ground) -> Client {
         let holder = self.server.sign_up("holder").await;
-        let giver = if matches!(bound, Place::Console | Place::Team) { &self.root } else { &self.ada };
-        giver.grant(&holder, role, &ground.ids[&bound]).await;
+        for (role, bound) in &holding.roles {
+            let giver = if matches!(bound, Place::Console | Place::Team) { &self.root } else { &self.ada };
+            giver.grant(&holder, &format!("{}/{role}", pack.name), &ground.ids[bound]).await;
+        }
         holder
     }
 }

@@ -1,0 +1,123 @@
+//! Death at every step of every action: the server is killed at the place, comes back, and goes on as if nothing had
+//! happened. The places come from the tables of steps, so that a new step is tried as well.
+
+use reeve::workflow::{Step, deploy, rollback};
+use serde_json::json;
+
+use super::machine;
+use super::program::Mood;
+use super::site::{Kind, Site, every, never_broke};
+use crate::harness::{DEPLOY, ROLLBACK};
+
+const POINTS: [&str; 3] = ["begun", "run", "recorded"];
+
+/// Where the server dies, in what, and what dies with it.
+#[derive(Clone, Debug)]
+struct Case {
+    kind: Kind,
+    place: String,
+    /// The link had moved already.
+    moved: bool,
+    /// Programs die as well.
+    power_cut: bool,
+}
+
+fn cases(kind: Kind, action: &str, steps: &[Step]) -> Vec<Case> {
+    let activate = steps.iter().position(|step| step.name == "activate").unwrap();
+    let places = steps.iter().enumerate().flat_map(|(position, step)| {
+        POINTS.map(|point| Case {
+            kind,
+            place: format!("{action}.{}.{point}", step.name),
+            moved: position > activate || position == activate && point != "begun",
+            power_cut: false,
+        })
+    });
+    let places: Vec<Case> = places.collect();
+    assert_eq!(places.len(), steps.len() * POINTS.len());
+    places
+}
+
+/// For static files, whose steps do little, one point of each step is enough.
+fn after_each_effect(cases: Vec<Case>) -> Vec<Case> {
+    cases.into_iter().filter(|case| case.place.ends_with(".run")).collect()
+}
+
+async fn dies_in_a_deploy(case: Case) {
+    let mut site = Site::new(case.kind).await;
+    let old = site.deploy("v1").await;
+    let before = machine::on_record(site.data.path());
+    site.server.kill().await;
+    site.start_again(&[("REEVE_CRASH_AT", &case.place)]).await;
+    let new = site.draft("v2", Mood::Well).await;
+    site.request_of_the_dying(DEPLOY, json!({ "id": new.id })).await;
+    site.server.ended().await;
+    if case.power_cut {
+        machine::cut_power(site.data.path());
+    }
+    let watch = site.watch();
+    site.start_again(&[]).await;
+    site.succeeded(&new).await;
+    watch.until("v2").await;
+    let seen = watch.end().await;
+    never_broke(case.kind, &seen, if case.moved { &["v2"] } else { &["v1", "v2"] });
+    if case.power_cut {
+        // It is brought back when somebody looks for it, which need not be now.
+        let wanted = crate::harness::eventually("the earlier one runs again", async || {
+            machine::on_record(site.data.path()).contains_key(&old.id).then_some(())
+        });
+        wanted.await;
+    }
+    site.is_settled(&new, &[&old]).await;
+    if case.kind == Kind::Process && !case.power_cut {
+        let after = machine::on_record(site.data.path());
+        assert_eq!(after[&old.id], before[&old.id], "the earlier program was not left alone");
+        let log = site.log(&new).await;
+        assert_eq!(log.iter().filter(|line| *line == "starting v2").count(), 1, "it was not started once: {log:?}");
+    }
+}
+
+async fn dies_in_a_rollback(case: Case) {
+    let mut site = Site::new(case.kind).await;
+    let target = site.deploy("v1").await;
+    let newest = site.deploy("v2").await;
+    let before = machine::on_record(site.data.path());
+    site.server.kill().await;
+    site.start_again(&[("REEVE_CRASH_AT", &case.place)]).await;
+    site.request_of_the_dying(ROLLBACK, json!({ "id": target.id, "reason": "v2 is slow" })).await;
+    site.server.ended().await;
+    let watch = site.watch();
+    site.start_again(&[]).await;
+    site.succeeded(&target).await;
+    watch.until("v1").await;
+    let seen = watch.end().await;
+    never_broke(case.kind, &seen, if case.moved { &["v1"] } else { &["v2", "v1"] });
+    site.is_settled(&target, &[&newest]).await;
+    assert_eq!(machine::on_record(site.data.path()), before, "programs were not left alone");
+}
+
+#[tokio::test]
+async fn a_deploy_of_a_program_survives_death_at_every_step() {
+    every(cases(Kind::Process, "deploy", deploy::STEPS), dies_in_a_deploy).await;
+}
+
+#[tokio::test]
+async fn a_deploy_of_static_files_survives_death_after_every_step() {
+    every(after_each_effect(cases(Kind::Static, "deploy", deploy::STEPS)), dies_in_a_deploy).await;
+}
+
+#[tokio::test]
+async fn a_rollback_of_programs_survives_death_at_every_step() {
+    every(cases(Kind::Process, "rollback", rollback::STEPS), dies_in_a_rollback).await;
+}
+
+#[tokio::test]
+async fn a_rollback_of_static_files_survives_death_after_every_step() {
+    every(after_each_effect(cases(Kind::Static, "rollback", rollback::STEPS)), dies_in_a_rollback).await;
+}
+
+/// A power cut takes the programs as well; what the action had started is started again.
+#[tokio::test]
+async fn a_deploy_survives_a_power_cut_after_every_step() {
+    let cases = after_each_effect(cases(Kind::Process, "deploy", deploy::STEPS));
+    every(cases.into_iter().map(|case| Case { power_cut: true, ..case }).collect(), dies_in_a_deploy).await;
+}

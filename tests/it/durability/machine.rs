@@ -1,0 +1,86 @@
+//! What really runs on this machine for one data folder, as `/proc` and the records say. It must not ask the server.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+
+/// A program and the shim above it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Running {
+    pub(super) shim: i32,
+    pub(super) child: i32,
+}
+
+/// The programs that are on record and live, by deployment.
+pub(super) fn on_record(data: &Path) -> BTreeMap<String, Running> {
+    names(&data.join("instances")).into_iter().filter_map(|id| Some((id.clone(), recorded(data, &id)?))).collect()
+}
+
+fn recorded(data: &Path, id: &str) -> Option<Running> {
+    let living = |record: &str, key: &str| {
+        let text = std::fs::read_to_string(data.join("instances").join(id).join(record)).ok()?;
+        let identity = serde_json::from_str::<Value>(&text).ok()?[key].clone();
+        let pid = i32::try_from(identity["pid"].as_i64()?).ok()?;
+        (started(pid)? == identity["start_time"].as_u64()?).then_some(pid)
+    };
+    Some(Running { shim: living("pid.json", "shim")?, child: living("child.json", "child")? })
+}
+
+/// Field 22 of `/proc/<pid>/stat` of a process that has not ended.
+fn started(pid: i32) -> Option<u64> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
+    if matches!(fields.next()?, "Z" | "X") { None } else { fields.nth(18)?.parse().ok() }
+}
+
+/// Every process that works in the data folder: shims and programs, whoever knows of them or not.
+pub(super) fn processes(data: &Path) -> BTreeSet<i32> {
+    let data = data.canonicalize().unwrap();
+    let works_there = |pid: &i32| {
+        let folder = std::fs::read_link(format!("/proc/{pid}/cwd")).unwrap_or_default();
+        folder.starts_with(&data) && started(*pid).is_some()
+    };
+    pids().filter(works_there).collect()
+}
+
+/// The server over a data folder.
+pub(super) fn server(data: &Path) -> Pid {
+    let serves = |pid: &i32| {
+        let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let mut words = line.split(|byte| *byte == 0).skip(1);
+        words.next() == Some(b"serve") && words.any(|word| word == data.as_os_str().as_encoded_bytes())
+    };
+    let found: Vec<i32> = pids().filter(serves).collect();
+    let [pid] = found.as_slice() else { panic!("not exactly one server over {}: {found:?}", data.display()) };
+    Pid::from_raw(*pid)
+}
+
+fn pids() -> impl Iterator<Item = i32> {
+    let entries = std::fs::read_dir("/proc").unwrap();
+    entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+}
+
+/// Kills everything that works in the data folder, as a power cut would.
+pub(super) fn cut_power(data: &Path) {
+    for pid in processes(data) {
+        let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+    }
+}
+
+/// The folders of releases, finished or not.
+pub(super) fn releases(data: &Path) -> BTreeSet<String> {
+    names(&data.join("releases"))
+}
+
+/// Where a program of this deployment works.
+pub(super) fn release(data: &Path, id: &str) -> PathBuf {
+    data.join("releases").join(id)
+}
+
+fn names(folder: &Path) -> BTreeSet<String> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten();
+    entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+}
