@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 
 use entities::binding::Model;
 use entities::ids::{BindingId, Id, TeamId, UserId};
-use entities::values::{ScopeKind, SubjectKind};
+use entities::values::SubjectKind;
 
 use super::App;
 use crate::audit::Entry;
@@ -145,20 +145,6 @@ pub async fn bootstrap(store: &Store, packs: &Packs, email: &EmailAddress, role:
     let mut write = store.write_access(entry).await?;
     write.entry().subject = Some(user.id.to_string());
     write.entry().details = serde_json::json!({ "role": role });
-    let row = Model {
-        id: ids::new::<BindingId>(),
-        subject_kind: SubjectKind::User,
-        subject_id: user.id.uuid(),
-        role: Some(role.to_owned()),
-        capability: None,
-        scope_kind: ScopeKind::Console,
-        scope_id: Scope::Console.uuid(),
-        on_behalf_of: None,
-        not_before: None,
-        not_after: None,
-        created_by: None,
-        created_at: clock::now(),
-    };
-    store::binding::create_for_maker(&mut write, row).await?;
+    store::binding::create_for_maker(&mut write, user.id, role, Scope::Console).await?;
     write.commit().await
 }

@@ -1,9 +1,7 @@
 //! Organizations: made by a team, managed by it.
 
-use entities::binding;
-use entities::ids::{BindingId, Id, OrganizationId, TeamId};
+use entities::ids::{OrganizationId, TeamId};
 use entities::organization::Model;
-use entities::values::{ScopeKind, SubjectKind};
 
 use super::App;
 use crate::authz::cap;
@@ -45,21 +43,8 @@ pub async fn create(app: &App, op: &Op, input: Create) -> Result<Model> {
         version: 1,
     };
     let row = store::organization::create(&mut write, &permit, row).await?;
-    let binding = binding::Model {
-        id: ids::new::<BindingId>(),
-        subject_kind: SubjectKind::User,
-        subject_id: user.uuid(),
-        role: Some(app.config.policy.organization_creator.clone()),
-        capability: None,
-        scope_kind: ScopeKind::Organization,
-        scope_id: row.id.uuid(),
-        on_behalf_of: None,
-        not_before: None,
-        not_after: None,
-        created_by: None,
-        created_at: now,
-    };
-    store::binding::create_for_maker(&mut write, binding).await?;
+    let role = &app.config.policy.organization_creator;
+    store::binding::create_for_maker(&mut write, user, role, row.id.into()).await?;
     write.entry().subject = Some(row.id.to_string());
     write.commit().await?;
     Ok(row)

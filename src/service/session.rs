@@ -8,9 +8,9 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::Semaphore;
 
-use entities::ids::{BindingId, Id, SessionId, TeamId, UserId};
-use entities::values::{ScopeKind, SubjectKind, TeamRole, UserKind};
-use entities::{binding, refresh_token, session, team, team_member, user};
+use entities::ids::{SessionId, TeamId, UserId};
+use entities::values::{TeamRole, UserKind};
+use entities::{refresh_token, session, team, team_member, user};
 
 use super::{App, blocking};
 use crate::authn::rate_limit::Limiter;
@@ -118,22 +118,9 @@ async fn add_personal_team(app: &App, write: &mut Write, user: &user::Model) -> 
         version: 1,
     };
     let member = team_member::Model { team_id: row.id, user_id: user.id, role: TeamRole::Owner, created_at: now };
-    let binding = binding::Model {
-        id: ids::new::<BindingId>(),
-        subject_kind: SubjectKind::User,
-        subject_id: user.id.uuid(),
-        role: Some(app.config.policy.team_creator.clone()),
-        capability: None,
-        scope_kind: ScopeKind::Team,
-        scope_id: row.id.uuid(),
-        on_behalf_of: None,
-        not_before: None,
-        not_after: None,
-        created_by: None,
-        created_at: now,
-    };
+    let scope = row.id.into();
     store::team::create(write, row, member).await?;
-    store::binding::create_for_maker(write, binding).await?;
+    store::binding::create_for_maker(write, user.id, &app.config.policy.team_creator, scope).await?;
     Ok(())
 }
 

@@ -4,12 +4,14 @@ use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
 use uuid::Uuid;
 
 use entities::binding::{Column, Entity, Model};
-use entities::ids::BindingId;
+use entities::ids::{BindingId, Id, UserId};
+use entities::values::SubjectKind;
 
 use super::source::Connected;
 use super::{Source, Write, page, sql};
 use crate::authz::{Held, Permit, Scope, cap};
 use crate::error::{Error, Result};
+use crate::sys::{clock, ids};
 
 /// Adds a binding at the scope that the permit speaks for.
 ///
@@ -22,11 +24,26 @@ pub async fn create(write: &mut Write, permit: &Permit<cap::AccessManage>, row: 
     insert(write, row).await
 }
 
-/// Adds the binding that comes with making a team or an organization: the maker's own, in the maker's own transaction.
+/// Adds the binding that comes with making a team or an organization, in the maker's own transaction, or with having the
+/// database in hand.
 ///
 /// # Errors
 /// `Unavailable` when the database does not answer.
-pub async fn create_for_maker(write: &mut Write, row: Model) -> Result<Model> {
+pub async fn create_for_maker(write: &mut Write, user: UserId, role: &str, scope: Scope) -> Result<Model> {
+    let row = Model {
+        id: ids::new::<BindingId>(),
+        subject_kind: SubjectKind::User,
+        subject_id: user.uuid(),
+        role: Some(role.to_owned()),
+        capability: None,
+        scope_kind: super::facts::scope_kind(scope),
+        scope_id: scope.uuid(),
+        on_behalf_of: None,
+        not_before: None,
+        not_after: None,
+        created_by: None,
+        created_at: clock::now(),
+    };
     insert(write, row).await
 }
 
