@@ -103,6 +103,11 @@ lookups! {
         let rows = store::deployment::by_ids(op.store(), &op.visible::<cap::DeploymentView>().await?, keys).await?;
         Ok(rows.into_iter().map(|row| (row.id, row)).collect())
     };
+    CompleteDrafts(DeploymentId => ()) |op, keys| {
+        let visible = op.visible::<cap::DeploymentView>().await?;
+        let ids = store::artifact::complete_drafts(op.store(), &visible, keys).await?;
+        Ok(ids.into_iter().map(|id| (id, ())).collect())
+    };
     Actions(DeploymentId => action::Model) |op, keys| {
         let visible = op.visible::<cap::DeploymentView>().await?;
         let rows = store::action::latest_of(op.store(), &visible, keys).await?;
@@ -128,6 +133,8 @@ pub(super) struct Loaders {
     pub(super) environments: Load<Environments>,
     /// Deployments.
     pub(super) deployments: Load<Deployments>,
+    /// Drafts whose content has all arrived.
+    pub(super) complete_drafts: Load<CompleteDrafts>,
     /// The newest action of deployments.
     pub(super) actions: Load<Actions>,
 }
@@ -143,6 +150,7 @@ impl Loaders {
             projects: Load::new(op),
             environments: Load::new(op),
             deployments: Load::new(op),
+            complete_drafts: Load::new(op),
             actions: Load::new(op),
         }
     }

@@ -124,7 +124,7 @@ pub async fn deploy(app: &App, op: &Op, id: DeploymentId) -> Result<Model> {
     if !missing.is_empty() {
         return Err(Error::FailedPrecondition {
             reason: "FILES_MISSING",
-            message: format!("{} files have not arrived; send them, then deploy", missing.len()),
+            message: format!("files that have not arrived: {}; send them, then deploy", missing.len()),
         });
     }
     let row = store::deployment::set_state(&mut write, &permit, &row, next).await?;

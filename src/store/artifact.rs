@@ -1,17 +1,20 @@
 //! Which content is present, per project. The bytes lie elsewhere.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect};
 
 use entities::blob::{Column, Entity, Model};
-use entities::ids::{EnvironmentId, ProjectId};
+use entities::ids::{DeploymentId, EnvironmentId, Id, ProjectId};
+use entities::values::DeploymentState;
+use entities::{environment, manifest};
 
 use super::source::Connected;
 use super::{Source, Store, sql};
-use crate::authz::{Permit, cap};
+use crate::authz::{Permit, Visible, cap};
 use crate::domain::digest::Digest;
+use crate::domain::manifest::Manifest;
 use crate::error::Result;
 use crate::sys::clock;
 
@@ -79,4 +82,53 @@ pub async fn add(
         .await
         .map_err(sql)?;
     Ok(())
+}
+
+/// Of these deployments that the actor may see, the drafts whose content has all arrived: three statements, and one more for
+/// every few hundred files.
+///
+/// # Errors
+/// `Unavailable` when the database does not answer.
+pub async fn complete_drafts(
+    store: &Store,
+    visible: &Visible<cap::DeploymentView>,
+    ids: &[DeploymentId],
+) -> Result<Vec<DeploymentId>> {
+    let connection = store.connection();
+    let mut drafts = super::deployment::by_ids(store, visible, ids).await?;
+    drafts.retain(|row| row.state == DeploymentState::Draft);
+    let places = drafts.iter().map(|row| row.environment_id.uuid());
+    let select = environment::Entity::find().filter(environment::Column::Id.is_in(places));
+    let environments = select.all(connection).await.map_err(sql)?;
+    let projects: HashMap<EnvironmentId, ProjectId> =
+        environments.into_iter().map(|row| (row.id, row.project_id)).collect();
+    let keys = drafts.iter().map(|row| row.id.uuid());
+    let select = manifest::Entity::find().filter(manifest::Column::DeploymentId.is_in(keys));
+    let mut files: HashMap<DeploymentId, Manifest> = HashMap::new();
+    for row in select.all(connection).await.map_err(sql)? {
+        files.insert(row.deployment_id, super::deployment::parsed(row)?);
+    }
+    let wanted: HashSet<String> =
+        files.values().flat_map(Manifest::blobs).map(|(digest, _)| digest.to_string()).collect();
+    let wanted: Vec<String> = wanted.into_iter().collect();
+    let mut present: HashSet<(ProjectId, String)> = HashSet::new();
+    for chunk in wanted.chunks(CHUNK) {
+        let rows: Vec<(ProjectId, String)> = Entity::find()
+            .select_only()
+            .columns([Column::ProjectId, Column::Digest])
+            .filter(Column::ProjectId.is_in(projects.values().map(|id| id.uuid())))
+            .filter(Column::Digest.is_in(chunk.iter().map(String::as_str)))
+            .into_tuple()
+            .all(connection)
+            .await
+            .map_err(sql)?;
+        present.extend(rows);
+    }
+    let complete = drafts.into_iter().filter(|row| {
+        let (Some(project), Some(files)) = (projects.get(&row.environment_id), files.get(&row.id)) else {
+            return false;
+        };
+        files.blobs().all(|(digest, _)| present.contains(&(*project, digest.to_string())))
+    });
+    Ok(complete.map(|row| row.id).collect())
 }

@@ -96,8 +96,12 @@ pub async fn by_ids(
 /// `Internal` when what is stored is no manifest.
 pub async fn manifest(source: &impl Source, deployment: &Model) -> Result<Manifest> {
     let row = manifest::Entity::find_by_id(deployment.id).one(source.connection()).await.map_err(sql)?;
-    let row = row.ok_or_else(super::gone("deployment"))?;
-    serde_json::from_value(row.entries).map_err(|e| Error::Internal(format!("manifest of {}: {e}", deployment.id)))
+    parsed(row.ok_or_else(super::gone("deployment"))?)
+}
+
+/// A stored manifest.
+pub(super) fn parsed(row: manifest::Model) -> Result<Manifest> {
+    serde_json::from_value(row.entries).map_err(|e| Error::Internal(format!("manifest of {}: {e}", row.deployment_id)))
 }
 
 /// Moves a deployment from the state that was seen to the next one, for somebody who holds `C` there.

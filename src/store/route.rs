@@ -12,7 +12,7 @@ use entities::{deployment, environment, manifest, organization, project};
 
 use super::{Store, sql};
 use crate::domain::manifest::Manifest;
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// An environment with the names that make its link.
 #[derive(Debug, Clone)]
@@ -98,8 +98,7 @@ pub async fn all(store: &Store) -> Result<(Vec<EnvironmentRoute>, Vec<Deployment
 /// `NotFound` when it has gone.
 pub async fn files(store: &Store, id: DeploymentId) -> Result<Manifest> {
     let row = manifest::Entity::find_by_id(id).one(&store.db).await.map_err(sql)?;
-    let row = row.ok_or_else(super::gone("deployment"))?;
-    serde_json::from_value(row.entries).map_err(|e| Error::Internal(format!("manifest of {id}: {e}")))
+    super::deployment::parsed(row.ok_or_else(super::gone("deployment"))?)
 }
 
 /// The project whose blobs an environment uses.

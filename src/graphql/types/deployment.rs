@@ -141,7 +141,7 @@ impl DeploymentAction {
 pub(in crate::graphql) struct AvailableAction {
     /// The action.
     action: DeploymentActionKind,
-    /// Whether it would be accepted: the deployment's state and the viewer's authority together.
+    /// Whether it would be accepted: the deployment's state, its files and the viewer's authority together.
     allowed: bool,
     /// Why not.
     reason: Option<String>,
@@ -260,10 +260,13 @@ impl Deployment {
     /// What may be done to it now, and why not.
     async fn available_actions(&self, ctx: &Context<'_>) -> Result<Vec<AvailableAction>> {
         let held = mask(ctx, self.0.environment_id.into()).await?;
+        let is_draft = self.0.state == values::DeploymentState::Draft;
+        let incomplete = is_draft && loaders(ctx).complete_drafts.one(self.0.id).await?.is_none();
         let of = |action, asked, needed| {
             let refusal = match state::decide(self.0.state.into(), asked) {
                 Err(refusal) => Some(refusal.message().to_owned()),
                 Ok(_) if !held.contains(needed) => Some(lacks(needed)),
+                Ok(_) if incomplete => Some("files have not arrived yet".to_owned()),
                 Ok(_) => None,
             };
             AvailableAction { action, allowed: refusal.is_none(), reason: refusal }

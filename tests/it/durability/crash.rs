@@ -7,7 +7,7 @@ use serde_json::json;
 use super::machine;
 use super::program::Mood;
 use super::site::{Kind, Site, every, never_broke};
-use crate::harness::{DEPLOY, ROLLBACK};
+use crate::harness::{DEPLOY, Deployment, ROLLBACK, eventually};
 
 const POINTS: [&str; 3] = ["begun", "run", "recorded"];
 
@@ -60,13 +60,7 @@ async fn dies_in_a_deploy(case: Case) {
     watch.until("v2").await;
     let seen = watch.end().await;
     never_broke(case.kind, &seen, if case.moved { &["v2"] } else { &["v1", "v2"] });
-    if case.power_cut {
-        // It is brought back when somebody looks for it, which need not be now.
-        let wanted = crate::harness::eventually("the earlier one runs again", async || {
-            machine::on_record(site.data.path()).contains_key(&old.id).then_some(())
-        });
-        wanted.await;
-    }
+    runs(&site, &old).await;
     site.is_settled(&new, &[&old]).await;
     if case.kind == Kind::Process && !case.power_cut {
         let after = machine::on_record(site.data.path());
@@ -85,14 +79,30 @@ async fn dies_in_a_rollback(case: Case) {
     site.start_again(&[("REEVE_CRASH_AT", &case.place)]).await;
     site.request_of_the_dying(ROLLBACK, json!({ "id": target.id, "reason": "v2 is slow" })).await;
     site.server.ended().await;
+    if case.power_cut {
+        machine::cut_power(site.data.path());
+    }
     let watch = site.watch();
     site.start_again(&[]).await;
     site.succeeded(&target).await;
     watch.until("v1").await;
     let seen = watch.end().await;
     never_broke(case.kind, &seen, if case.moved { &["v1"] } else { &["v2", "v1"] });
+    runs(&site, &newest).await;
     site.is_settled(&target, &[&newest]).await;
-    assert_eq!(machine::on_record(site.data.path()), before, "programs were not left alone");
+    if !case.power_cut {
+        assert_eq!(machine::on_record(site.data.path()), before, "programs were not left alone");
+    }
+}
+
+/// A power cut takes programs that do not serve the environment's link as well; they are brought back a little later.
+async fn runs(site: &Site, deployment: &Deployment) {
+    if site.kind == Kind::Process {
+        eventually("the other program runs", async || {
+            machine::on_record(site.data.path()).contains_key(&deployment.id).then_some(())
+        })
+        .await;
+    }
 }
 
 #[tokio::test]
@@ -115,9 +125,49 @@ async fn a_rollback_of_static_files_survives_death_after_every_step() {
     every(after_each_effect(cases(Kind::Static, "rollback", rollback::STEPS)), dies_in_a_rollback).await;
 }
 
-/// A power cut takes the programs as well; what the action had started is started again.
+fn with_a_power_cut(cases: Vec<Case>) -> Vec<Case> {
+    cases.into_iter().map(|case| Case { power_cut: true, ..case }).collect()
+}
+
+/// What the action had started is started again.
 #[tokio::test]
 async fn a_deploy_survives_a_power_cut_after_every_step() {
     let cases = after_each_effect(cases(Kind::Process, "deploy", deploy::STEPS));
-    every(cases.into_iter().map(|case| Case { power_cut: true, ..case }).collect(), dies_in_a_deploy).await;
+    every(with_a_power_cut(cases), dies_in_a_deploy).await;
+}
+
+#[tokio::test]
+async fn a_rollback_survives_a_power_cut_after_every_step() {
+    let cases = after_each_effect(cases(Kind::Process, "rollback", rollback::STEPS));
+    every(with_a_power_cut(cases), dies_in_a_rollback).await;
+}
+
+/// Whatever becomes of the program after the link has moved, the deploy is not taken back: the link would lead nowhere.
+#[tokio::test]
+async fn a_deploy_is_not_undone_once_the_link_has_moved() {
+    let mut site = Site::new(Kind::Process).await;
+    let old = site.deploy("v1").await;
+    site.server.kill().await;
+    site.start_again(&[("REEVE_CRASH_AT", "deploy.activate.run")]).await;
+    let new = site.draft("v2", Mood::Barred).await;
+    site.request_of_the_dying(DEPLOY, json!({ "id": new.id })).await;
+    site.server.ended().await;
+    let bar = machine::release(site.data.path(), &new.id).join("bar");
+    std::fs::write(&bar, "").unwrap();
+    machine::cut_power(site.data.path());
+    site.start_again(&[]).await;
+    // By its third start, whoever had the deploy in hand has seen that the program does not come up.
+    eventually("the program was tried again and again", async || {
+        let now = site.read(&new).await;
+        assert_eq!((&now["state"], &now["action"]["state"]), (&json!("ACTIVE"), &json!("RUNNING")), "{now:#}");
+        (site.log(&new).await.len() >= 3).then_some(())
+    })
+    .await;
+    std::fs::remove_file(bar).unwrap();
+    let watch = site.watch();
+    watch.until("v2").await;
+    never_broke(Kind::Process, &watch.end().await, &["v2"]);
+    site.succeeded(&new).await;
+    runs(&site, &old).await;
+    site.is_settled(&new, &[&old]).await;
 }

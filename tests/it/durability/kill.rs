@@ -34,7 +34,9 @@ async fn is_killed_now_and_then((kind, seed): (Kind, u64)) {
         let deadline = watch.count() + moment;
         eventually("the moment has come", async || (watch.count() >= deadline).then_some(())).await;
         site.server.kill().await;
-        watch.end().await;
+        let seen = watch.end().await;
+        let served = |answer: &str| answer == old || answer == new || answer.starts_with("no answer");
+        assert!(seen.iter().all(|(answer, _)| served(answer)), "until the server died: {seen:?}");
         let watch = site.watch();
         site.start_again(&[]).await;
         site.succeeded(&draft).await;

@@ -1,6 +1,9 @@
 //! The program that these stories deploy: it names its version in every answer, and can be unwell in several ways. It must
 //! not need anything but Python's own library.
 
+use std::process::Command;
+use std::sync::OnceLock;
+
 /// How a program behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mood {
@@ -16,10 +19,12 @@ pub(super) enum Mood {
     Deaf,
     /// Its health check answers 500 until there is a file `gate` in its folder.
     Gated,
+    /// It serves, unless there is a file `bar` in its folder when it starts: then it ends at once with code 3.
+    Barred,
 }
 
 const PROGRAM: &str = r#"
-import asyncio, os, sys, time
+import asyncio, os, sys, threading
 checks = 0
 def health():
     global checks
@@ -43,8 +48,10 @@ print("starting", VERSION, flush=True)
 if MOOD == "Quits":
     print("there is no database", file=sys.stderr)
     sys.exit(3)
-while MOOD == "Deaf":
-    time.sleep(3600)
+if MOOD == "Barred" and os.path.exists("bar"):
+    sys.exit(3)
+if MOOD == "Deaf":
+    threading.Event().wait()
 asyncio.run(main())
 "#;
 
@@ -54,13 +61,28 @@ pub(super) fn source(version: &str, mood: Mood) -> Vec<u8> {
     format!("VERSION, MOOD, PAGE = {version:?}, \"{mood:?}\", {page:?}.encode()\n{PROGRAM}").into_bytes()
 }
 
-/// Its `reeve.toml`. A program that does not get well is given up after a second.
+/// Its `reeve.toml`. A program that never gets well is given up soon.
 pub(super) fn project_file(mood: Mood) -> String {
-    let seconds = if matches!(mood, Mood::Well | Mood::Gated) { 20 } else { 1 };
+    let seconds = match mood {
+        Mood::Well | Mood::Gated | Mood::Barred => 20,
+        Mood::Tired => 3,
+        Mood::Sick | Mood::Quits | Mood::Deaf => 1,
+    };
+    let python = interpreter();
     format!(
-        "[process]\ncommand = [\"python3\", \"-S\", \"server.py\"]\n\
+        "[process]\ncommand = [{python:?}, \"-S\", \"server.py\"]\n\
          [health]\npath = \"/health\"\ntimeout_seconds = {seconds}\n"
     )
+}
+
+/// Python itself: `python3` may be a script that first starts other programs to find out what it means.
+pub(super) fn interpreter() -> &'static str {
+    static FOUND: OnceLock<String> = OnceLock::new();
+    FOUND.get_or_init(|| {
+        let asked = Command::new("python3").args(["-S", "-c", "import sys; print(sys.executable)"]).output().unwrap();
+        assert!(asked.status.success(), "these stories need `python3`: {asked:?}");
+        String::from_utf8(asked.stdout).unwrap().trim().to_owned()
+    })
 }
 
 /// What a version answers: long enough that half of it would be noticed.

@@ -84,7 +84,7 @@ async fn alternate(kind: Kind) {
         let visitor = Visitor::connect(site.server.edge_address(), &site.environment.url).await;
         visitors.spawn(plan.clone().hammer(visitor, stop.clone()));
     }
-    plan.is_under_load(0, 4 * CONNECTIONS as u64).await;
+    plan.is_under_load(0, 2 * CONNECTIONS as u64).await;
     let began = Instant::now();
     for place in 1..plan.order.len() {
         let version = &plan.order[place];
@@ -100,7 +100,7 @@ async fn alternate(kind: Kind) {
         }
         assert!(plan.answers[place].load(SeqCst) > 0, "nobody was served during the switch to {version}");
         plan.drained.store(place, SeqCst);
-        plan.is_under_load(place, 4 * CONNECTIONS as u64).await;
+        plan.is_under_load(place, 2 * CONNECTIONS as u64).await;
     }
     let took = began.elapsed();
     stop.cancel();

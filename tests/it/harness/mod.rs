@@ -13,7 +13,7 @@ mod stories;
 
 pub(crate) use blobs::{digest, entry};
 pub(crate) use client::{Client, Refusal};
-pub(crate) use deployments::{CREATE_DEPLOYMENT, DEPLOY, DEPLOYMENT, Deployment, Draft, ROLLBACK, draft_input};
+pub(crate) use deployments::{CREATE_DEPLOYMENT, DEPLOY, DEPLOYMENT, Deployment, ROLLBACK, draft_input};
 pub(crate) use edge::{Page, host, raw, visit};
 pub(crate) use real::RealServer;
 pub(crate) use server::TestServer;

@@ -75,13 +75,7 @@ async fn check(pack: &'static str, blocks: usize, golden: ExpectFile) {
     golden.assert_eq(&text(&pack, &answered, &capabilities));
 }
 
-async fn ask(
-    world: &World,
-    ground: &Ground,
-    capabilities: &[Capability],
-    pack: &Pack,
-    holding: Holding,
-) -> Block {
+async fn ask(world: &World, ground: &Ground, capabilities: &[Capability], pack: &Pack, holding: Holding) -> Block {
     let holder = world.holder(pack, &holding, ground).await;
     let seen = seen(&holder, ground, capabilities).await;
     let bound = holding.roles.first().map(|(_, bound)| *bound);
@@ -207,7 +201,11 @@ fn text(pack: &Pack, blocks: &[Block], capabilities: &[Capability]) -> String {
             }
         }
         for (role, bound) in &block.holding.roles {
-            let gives = if given == 0 { "nothing".to_owned() } else { format!("{given} capabilities") };
+            let gives = match given {
+                0 => "nothing".to_owned(),
+                1 => "1 capability".to_owned(),
+                more => format!("{more} capabilities"),
+            };
             writeln!(text, "{role} bound on {} gives {gives}", bound.words()).unwrap();
         }
         text.push_str(&lines);

@@ -3,12 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::harness::{
-    CREATE_DEPLOYMENT, Client, DEPLOY, DEPLOYMENT, Deployment, Environment, ROLLBACK, TestServer, draft_input, entry,
-    unique,
-};
+use crate::harness::{Client, Deployment, Environment, TestServer, unique};
 
 /// Who is in the team, and what they are; two of a kind, since one of them could be served from what the other was told.
 const TEAM: [(&str, Kind); 7] = [
@@ -23,7 +20,7 @@ const TEAM: [(&str, Kind); 7] = [
 
 /// Columns of the tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     /// `project-administrator` on the project.
     Administrator,
     /// `maintainer` on the project.
@@ -116,27 +113,29 @@ fn row<'a>(table: &'a str, name: &str) -> [&'a str; 4] {
     marks.try_into().unwrap()
 }
 
-struct Person {
-    name: &'static str,
-    kind: Kind,
-    client: Client,
+/// Somebody of the team.
+pub(super) struct Person {
+    pub(super) name: &'static str,
+    pub(super) kind: Kind,
+    pub(super) client: Client,
 }
 
 /// The project that the team works on. The owner of the organization is none of them.
-struct Team {
-    server: TestServer,
-    owner: Client,
-    organization: String,
-    project: String,
+pub(super) struct Team {
+    /// Runs as long as the team works.
+    _server: TestServer,
+    pub(super) owner: Client,
+    pub(super) organization: String,
+    pub(super) project: String,
     /// Production and staging, as the marks stand.
-    environments: [Environment; 2],
-    people: Vec<Person>,
+    pub(super) environments: [Environment; 2],
+    pub(super) people: Vec<Person>,
     /// Bindings of `maintainer` on staging, by name.
-    staging: BTreeMap<&'static str, String>,
+    pub(super) on_staging: BTreeMap<&'static str, String>,
 }
 
 impl Team {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         let server = TestServer::start().await;
         let owner = server.sign_up("owner").await;
         let organization = owner.create_organization("mia").await;
@@ -159,15 +158,15 @@ impl Team {
             people.push(Person { name, kind, client });
         }
         let environments = [production, staging];
-        Self { server, owner, organization, project, environments, people, staging: on_staging }
+        Self { _server: server, owner, organization, project, environments, people, on_staging }
     }
 
-    fn person(&self, name: &str) -> &Client {
+    pub(super) fn person(&self, name: &str) -> &Client {
         &self.people.iter().find(|person| person.name == name).unwrap().client
     }
 
     /// A draft whose files are all there, so that nothing but authority can be in the way.
-    async fn draft(&self, environment: &Environment) -> Deployment {
+    pub(super) async fn draft(&self, environment: &Environment) -> Deployment {
         let page = unique();
         let files: &[(&str, &[u8])] = &[("index.html", page.as_bytes())];
         let draft = self.owner.draft(environment, files, None).await;
@@ -178,11 +177,11 @@ impl Team {
 
 /// Answers that differ from a table, in words, all at once.
 #[derive(Default)]
-struct Findings(Vec<String>, usize);
+pub(super) struct Findings(Vec<String>, usize);
 
 impl Findings {
     /// Compares an answer with the mark of a row; `at` is the environment's number, if it is about one.
-    fn take(&mut self, person: &Person, name: &str, at: Option<usize>, answered: char) {
+    pub(super) fn take(&mut self, person: &Person, name: &str, at: Option<usize>, answered: char) {
         let marks = row(if HELD.contains(&format!(" {name} ")) { HELD } else { DONE }, name)[person.kind as usize];
         assert_eq!(marks.len(), if at.is_some() { 2 } else { 1 }, "`{name}` is about something else");
         let expected = marks.chars().nth(at.unwrap_or_default()).unwrap();
@@ -193,43 +192,11 @@ impl Findings {
         }
     }
 
-    fn finish(self, least: usize) {
+    pub(super) fn finish(self, least: usize) {
         assert!(self.0.is_empty(), "{} of {} answers differ:\n{}", self.0.len(), self.1, self.0.join("\n"));
         assert!(self.1 >= least, "only {} answers were compared", self.1);
     }
 }
-
-async fn answer(client: &Client, document: &str, variables: Value) -> char {
-    let response = client.query(document, variables).await;
-    if response.errors.is_empty() {
-        return '+';
-    }
-    match response.refusal().code.as_str() {
-        "FORBIDDEN" => 'F',
-        "NOT_FOUND" => 'N',
-        other => panic!("{document} answers {other}"),
-    }
-}
-
-fn by_id(id: &str) -> Value {
-    json!({ "id": id })
-}
-
-fn input(value: Value) -> Value {
-    json!({ "input": value })
-}
-
-const CREATE_PROJECT: &str = "mutation($input: CreateProjectInput!) { createProject(input: $input) { project { id } } }";
-const CREATE_ENVIRONMENT: &str =
-    "mutation($input: CreateEnvironmentInput!) { createEnvironment(input: $input) { environment { id } } }";
-const UPDATE_PROJECT: &str = "mutation($input: UpdateProjectInput!) { updateProject(input: $input) { project { id } } }";
-const UPDATE_ENVIRONMENT: &str =
-    "mutation($input: UpdateEnvironmentInput!) { updateEnvironment(input: $input) { environment { id } } }";
-const DELETE_PROJECT: &str = "mutation($input: DeleteProjectInput!) { deleteProject(input: $input) { deletedId } }";
-const DELETE_ENVIRONMENT: &str =
-    "mutation($input: DeleteEnvironmentInput!) { deleteEnvironment(input: $input) { deletedId } }";
-const GRANT: &str = "mutation($input: GrantRoleInput!) { grantRole(input: $input) { binding { id } } }";
-const REVOKE: &str = "mutation($input: RevokeBindingInput!) { revokeBinding(input: $input) { revokedId } }";
 
 #[tokio::test]
 async fn everybody_is_shown_what_they_hold() {

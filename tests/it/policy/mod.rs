@@ -2,6 +2,7 @@
 
 mod matrix;
 mod mia_team;
+mod mia_team_works;
 mod operations;
 mod permits;
 mod specification;

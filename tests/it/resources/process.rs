@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::{Client, Environment, Page, RealServer, visit};
+use crate::harness::{Client, DEPLOYMENT, Environment, Page, RealServer, eventually, visit};
 
 /// Answers with its word and its process, and says on its output what it answers.
 const PROGRAM: &str = r#"
@@ -77,7 +77,11 @@ async fn a_program_that_does_not_serve_leaves_the_one_before_in_place() {
         let failed = ada.wait_for(&bad, "FAILED").await;
         let failure = failed["failure"].as_str().unwrap();
         assert!(!failure.is_empty() && failure.contains(why), "{failure}");
-        assert_eq!(failed["action"]["state"], "FAILED");
+        eventually("all effects are undone", async || {
+            let read = ada.ok(DEPLOYMENT, json!({ "id": bad.id })).await;
+            (read["deployment"]["action"]["state"] == "FAILED").then_some(())
+        })
+        .await;
         assert!(get(&server, &environment.url).await.body.starts_with("one "));
         let active = ada.ok(
             "query($id: ID!) { environment(id: $id) { activeDeployment { id } } }",
