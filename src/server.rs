@@ -124,6 +124,7 @@ pub async fn start(config: Config) -> Result<Server> {
         config,
     });
     let (publisher, routes) = Publisher::new(app.clone());
+    tasks::instances::adopt(&app, &publisher).await?;
     publisher.publish().await?;
     let edge_config = EdgeConfig {
         https: app.config.edge_url.as_deref().is_some_and(|url| url.starts_with("https://")),

@@ -139,7 +139,7 @@ pub(super) async fn whoami(client: &Client, output: Output) -> Result<Exit, Fail
 async fn new_password(email: &EmailAddress) -> Result<String, Failure> {
     let first = ask("password: ").await?;
     // The server checks it as well; here it spares typing a bad one twice.
-    Password::parse(&first, email).map_err(|problem| Failure::invalid(vec![problem.within("password")]))?;
+    Password::parse(&first, email.as_str()).map_err(|problem| Failure::invalid(vec![problem.within("password")]))?;
     if ask("the same password again: ").await? != first {
         return Err(Failure::usage("the passwords differ, try again"));
     }

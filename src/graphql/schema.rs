@@ -3,16 +3,19 @@
 use async_graphql::{EmptySubscription, SDLExportOptions, Schema};
 
 use super::mutation::Mutation;
+use super::page::Listed;
 use super::query::Query;
-use super::types::NodeInterface;
+use super::types::access::RoleBinding;
+use super::types::{Deployment, Environment, NodeInterface, Organization, Project, Team};
 
 /// The schema.
 pub type ReeveSchema = Schema<Query, Mutation, EmptySubscription>;
 
 /// Selections may nest so deep; a page with its permissions needs 12.
 const DEPTH: usize = 24;
-/// Fields that a document may ask for, counted where they stand.
-const COMPLEXITY: usize = 1_000;
+/// Fields that a document may ask for, those of a list as often as it may have rows. A page of 20 projects with 20
+/// environments each and 10 fields of those costs 8,000.
+const COMPLEXITY: usize = 20_000;
 /// Aliases that a document may use.
 const ALIASES: usize = 50;
 /// Directives at one place.
@@ -22,6 +25,12 @@ const DIRECTIVES: usize = 10;
 pub fn build() -> ReeveSchema {
     Schema::build(Query, Mutation::default(), EmptySubscription)
         .register_output_type::<NodeInterface>()
+        .override_output_type_description::<Listed<Organization>>("A page of organizations.")
+        .override_output_type_description::<Listed<Project>>("A page of projects.")
+        .override_output_type_description::<Listed<Environment>>("A page of environments.")
+        .override_output_type_description::<Listed<Deployment>>("A page of deployments.")
+        .override_output_type_description::<Listed<Team>>("A page of teams.")
+        .override_output_type_description::<Listed<RoleBinding>>("A page of role bindings.")
         .limit_depth(DEPTH)
         .limit_recursive_depth(DEPTH + 8)
         .limit_complexity(COMPLEXITY)

@@ -37,8 +37,3 @@ pub(super) fn refuse(error: Error, request_id: &str) -> Response {
         None => response.into_response(),
     }
 }
-
-/// A defect that would have ended the connection.
-pub(super) fn panicked() -> Response {
-    refuse(Error::Internal("a request panicked; the backtrace stands above".to_owned()), "")
-}

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use poem::listener::TcpAcceptor;
-use poem::middleware::{AddData, CatchPanic, Cors};
+use poem::middleware::{AddData, Cors};
 use poem::{EndpointExt, Route, Server, get, post, put};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -35,7 +35,6 @@ fn routes(app: Arc<App>) -> impl poem::Endpoint {
         .at("/readyz", get(health::ready))
         .with(AddData::new(schema::build()))
         .with(AddData::new(app))
-        .with(CatchPanic::new().with_handler(|_| answer::panicked()))
         // Nothing here is proved by a cookie, so that another site's page can do no more than its user's token lets it.
         .with(Cors::new().expose_header("x-request-id"))
         .around(request::identify)

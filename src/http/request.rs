@@ -1,9 +1,13 @@
 //! Who sends a request: its id, its address, its proof.
 
+use std::panic::AssertUnwindSafe;
+
+use futures_util::FutureExt;
 use poem::http::HeaderValue;
 use poem::{Endpoint, IntoResponse, Request, Response};
 
-use crate::error::Result;
+use super::answer;
+use crate::error::{Error, Result};
 use crate::op::{Actor, Op};
 use crate::service::{App, session};
 use crate::sys::random;
@@ -12,13 +16,14 @@ use crate::sys::random;
 #[derive(Clone)]
 pub(super) struct RequestId(pub(super) String);
 
-/// Gives every request an id and every answer the same.
+/// Gives every request an id and every answer the same. A panic is an answer too, and leaves the connection as it is.
 pub(super) async fn identify<E: Endpoint>(endpoint: std::sync::Arc<E>, mut request: Request) -> poem::Result<Response> {
     let id = random::token();
     request.set_data(RequestId(id.clone()));
-    let mut response = match endpoint.call(request).await {
-        Ok(response) => response.into_response(),
-        Err(error) => error.into_response(),
+    let mut response = match AssertUnwindSafe(endpoint.call(request)).catch_unwind().await {
+        Ok(Ok(response)) => response.into_response(),
+        Ok(Err(error)) => error.into_response(),
+        Err(_) => answer::refuse(Error::Internal("a request panicked; see the lines above".to_owned()), &id),
     };
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert("x-request-id", value);

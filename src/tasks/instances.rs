@@ -45,6 +45,21 @@ pub async fn run(app: Arc<App>, publisher: Arc<Publisher>, stop: CancellationTok
     }
 }
 
+/// Finds the programs that went on running while this process was not there, before the first table is published: their links
+/// never close.
+///
+/// # Errors
+/// `Unavailable` when the database does not answer.
+pub async fn adopt(app: &App, publisher: &Publisher) -> Result<()> {
+    let (_, deployments) = route::all(&app.store).await?;
+    for row in deployments.iter().filter(|row| should_run(row)) {
+        if let Some(address) = running(app, row.id).await? {
+            publisher.is_healthy(row.id, address).await;
+        }
+    }
+    Ok(())
+}
+
 async fn once(app: &Arc<App>, publisher: &Arc<Publisher>, patience: &mut Patience) -> Result<()> {
     let (environments, deployments) = route::all(&app.store).await?;
     let by_id: HashMap<EnvironmentId, &EnvironmentRoute> = environments.iter().map(|e| (e.id, e)).collect();

@@ -131,15 +131,11 @@ impl Publisher {
         }
         for environment in environments {
             let Some(host) = self.host(environment, None) else { continue };
-            let route = match environment.active.and_then(|id| Some((id, targets.get(&id)?.clone()))) {
-                Some((id, target)) => route_to(&host, id, target),
-                None => Route {
-                    key: format!("{host} -"),
-                    deployment: String::new(),
-                    target: TargetSpec::Stopped { message: "nothing has been deployed here yet".to_owned() },
-                },
+            // An environment that serves nothing has no link: whether it is there is nobody's business.
+            let Some((id, target)) = environment.active.and_then(|id| Some((id, targets.get(&id)?.clone()))) else {
+                continue;
             };
-            routes.insert(host.to_string(), route);
+            routes.insert(host.to_string(), route_to(&host, id, target));
         }
         state.sites.retain(|id, _| targets.contains_key(id));
         state.healthy.retain(|id, _| targets.contains_key(id));

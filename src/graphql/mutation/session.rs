@@ -83,8 +83,7 @@ impl SessionMutation {
         let mut problems = Problems::default();
         let email = problems.take("email", EmailAddress::parse(&input.email));
         let name = problems.take("name", DisplayName::parse(&input.name));
-        let password =
-            email.as_ref().and_then(|email| problems.take("password", Password::parse(&input.password, email)));
+        let password = problems.take("password", Password::parse(&input.password, &input.email));
         let values = email.zip(name).zip(password);
         let ((email, name), password) = problems.or(values)?;
         let request = request(ctx);

@@ -29,6 +29,7 @@ pub(in crate::graphql) enum RoleBindingSubject {
 /// A role for somebody on a scope.
 pub(in crate::graphql) struct RoleBinding(pub(in crate::graphql) Model);
 
+/// A role for somebody on a scope.
 #[Object]
 impl RoleBinding {
     /// Global id.
@@ -121,6 +122,7 @@ pub(in crate::graphql) enum RoleReach {
     Managed,
 }
 
+/// A named set of capabilities out of a role pack.
 #[Object]
 impl Role {
     /// Full name, e.g. `ownstak/editor`: what `grantRole` takes.
@@ -158,6 +160,7 @@ impl Role {
 /// A verb on a resource that a role can give.
 pub(in crate::graphql) struct Capability(pub(in crate::graphql) authz::Capability);
 
+/// A verb on a resource that a role can give.
 #[Object]
 impl Capability {
     /// Its name, e.g. `deployment.create`.
@@ -189,6 +192,7 @@ impl Capability {
 /// Whether somebody may do something, and why.
 pub(in crate::graphql) struct AccessDecision(pub(in crate::graphql) Explained);
 
+/// Whether somebody may do something, and why.
 #[Object]
 impl AccessDecision {
     /// Whether the capability is held.
@@ -220,6 +224,7 @@ impl AccessDecision {
 /// A binding and what came of it: one derivation of the decision.
 pub(in crate::graphql) struct AccessWitness(ExplainedWitness);
 
+/// A binding and what came of it: one derivation of the decision.
 #[Object]
 impl AccessWitness {
     /// The binding.

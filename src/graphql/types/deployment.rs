@@ -98,6 +98,7 @@ pub(in crate::graphql) enum DeploymentActionState {
 /// An accepted action on a deployment. It survives a crash of the control plane.
 pub(in crate::graphql) struct DeploymentAction(action::Model);
 
+/// An accepted action on a deployment. It survives a crash of the control plane.
 #[Object]
 impl DeploymentAction {
     /// Global id.
@@ -184,6 +185,7 @@ impl From<runtime::LogLine> for LogLine {
 #[derive(Clone)]
 pub(in crate::graphql) struct Deployment(pub(in crate::graphql) Model);
 
+/// Code, assets and configuration at one point in time.
 #[Object]
 impl Deployment {
     /// Global id.

@@ -13,13 +13,14 @@ use crate::authz::cap;
 use crate::error::Result;
 use crate::graphql::context::{loaders, op};
 use crate::graphql::directive::requires;
-use crate::graphql::page::{Listed, connection, page};
+use crate::graphql::page::{Listed, connection, page, weight};
 use crate::store;
 
 /// An organization, managed by one team.
 #[derive(Clone)]
 pub(in crate::graphql) struct Organization(pub(in crate::graphql) Model);
 
+/// An organization, managed by one team.
 #[Object]
 impl Organization {
     /// Global id.
@@ -58,6 +59,7 @@ impl Organization {
     }
 
     /// Its projects that the viewer may view.
+    #[graphql(complexity = "weight(first, last, child_complexity)")]
     async fn projects(
         &self,
         ctx: &Context<'_>,
@@ -73,7 +75,7 @@ impl Organization {
     }
 
     /// Who holds which role here. Requires `member.view`.
-    #[graphql(directive = requires::apply("member.view".into(), "id".into()))]
+    #[graphql(directive = requires::apply("member.view".into(), "id".into()), complexity = "weight(first, last, child_complexity)")]
     async fn bindings(
         &self,
         ctx: &Context<'_>,

@@ -13,7 +13,7 @@ use crate::authz::{Scope, cap};
 use crate::error::{Error, Result};
 use crate::graphql::context::{loaders, op};
 use crate::graphql::directive::requires;
-use crate::graphql::page::{Listed, connection, page};
+use crate::graphql::page::{Listed, connection, page, weight};
 use crate::store;
 
 /// A project of an organization.
@@ -26,6 +26,7 @@ pub(super) async fn path(ctx: &Context<'_>, scope: impl Into<Scope>) -> Result<S
     path.map(|path| (*path).clone()).ok_or_else(|| Error::not_found("object"))
 }
 
+/// A project of an organization.
 #[Object]
 impl Project {
     /// Global id.
@@ -65,6 +66,7 @@ impl Project {
     }
 
     /// Its environments that the viewer may view.
+    #[graphql(complexity = "weight(first, last, child_complexity)")]
     async fn environments(
         &self,
         ctx: &Context<'_>,
@@ -80,7 +82,7 @@ impl Project {
     }
 
     /// Who holds which role here. Requires `member.view`.
-    #[graphql(directive = requires::apply("member.view".into(), "id".into()))]
+    #[graphql(directive = requires::apply("member.view".into(), "id".into()), complexity = "weight(first, last, child_complexity)")]
     async fn bindings(
         &self,
         ctx: &Context<'_>,

@@ -12,6 +12,7 @@ use crate::error::Result;
 #[derive(Clone)]
 pub(in crate::graphql) struct Team(pub(in crate::graphql) Model);
 
+/// A team of people.
 #[Object]
 impl Team {
     /// Global id.
