@@ -7,7 +7,7 @@ mod error;
 mod input;
 mod loaders;
 mod mutation;
-mod page;
+pub mod page;
 mod query;
 pub mod schema;
 mod types;

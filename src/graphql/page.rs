@@ -8,18 +8,12 @@ use crate::error::{Error, Result};
 use crate::store::page::{Page, Rows};
 
 /// Rows of a page nobody said the size of.
-const USUAL: i32 = 20;
+pub const USUAL: i32 = 20;
 /// Rows that one page may have.
-const MOST: i32 = 100;
+pub const MOST: i32 = 100;
 
 /// A connection whose cursors are the ids of its nodes.
 pub(super) type Listed<T> = Connection<String, T, EmptyFields, EmptyFields>;
-
-/// What a list costs in a document: what is asked of each row, as often as there may be rows.
-pub(super) fn weight(first: Option<i32>, last: Option<i32>, of_each: usize) -> usize {
-    let rows = first.or(last).unwrap_or(USUAL).clamp(1, MOST);
-    usize::try_from(rows).unwrap_or(1).saturating_mul(of_each).saturating_add(1)
-}
 
 /// Reads the arguments; the cursors are ids of the kind that is listed.
 pub(super) fn page<I: Id + std::str::FromStr>(

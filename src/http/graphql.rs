@@ -59,7 +59,7 @@ async fn answered(schema: &ReeveSchema, app: &Arc<App>, request: &Request, body:
     })?;
     let digest = blake3::hash(&bytes).to_hex().to_string();
     let mut single = single(request, Body::from(bytes)).await?;
-    let inspected = document::inspect(&single.query, single.operation_name.as_deref())?;
+    let inspected = document::inspect(&single.query, single.operation_name.as_deref(), &single.variables)?;
     let op = request::operation(app, request).await?;
     let key = idempotency::Key::of(request, &op, &inspected, digest)?;
     if let Some(key) = &key

@@ -72,7 +72,8 @@ where
     loop {
         attempts += 1;
         let left = check.timeout.saturating_sub(since.elapsed());
-        match attempt(address, &check.path, ATTEMPT.min(left)).await {
+        let limit = ATTEMPT.min(left);
+        match attempt(address, &check.path, limit).await {
             Attempt::Answered(code) if code.is_success() || code.is_redirection() => {
                 in_a_row += 1;
                 if in_a_row >= check.successes {
@@ -84,6 +85,8 @@ where
                 (in_a_row, listened) = (0, true);
                 last = Some(format!("`{}` answered {}", check.path, code.as_u16()));
             }
+            // The last attempt may have had too little time to say anything; what was seen before counts.
+            Attempt::Silent if limit < ATTEMPT && last.is_some() => {}
             Attempt::Silent => {
                 (in_a_row, listened) = (0, true);
                 last = Some(format!("`{}` gave no answer", check.path));

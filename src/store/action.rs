@@ -67,13 +67,13 @@ pub async fn enqueue<C: Held>(write: &mut Write, permit: &Permit<C>, row: Model)
     Ok(())
 }
 
-/// The newest action of a deployment.
+/// The deployment that was active when this action moved the link.
 ///
 /// # Errors
 /// `Unavailable` when the database does not answer.
-pub async fn latest(store: &Store, deployment: DeploymentId) -> Result<Option<Model>> {
-    let select = Entity::find().filter(Column::DeploymentId.eq(deployment)).order_by_desc(Column::Id);
-    select.one(&store.db).await.map_err(sql)
+pub async fn previous(store: &Store, lease: &Lease) -> Result<Option<DeploymentId>> {
+    let row = Entity::find_by_id(lease.action.id).one(&store.db).await.map_err(sql)?;
+    Ok(row.and_then(|row| row.previous_deployment_id))
 }
 
 /// The newest action of each of these deployments that the actor may see.

@@ -161,9 +161,6 @@ pub async fn activate(write: &mut Write, lease: &Lease, pin: bool) -> Result<Opt
     let id = lease.action().deployment_id;
     let environment = environment_of(write, lease).await?;
     let before = environment.active_deployment_id;
-    if before == Some(id) {
-        return Ok(lease.action().previous_deployment_id);
-    }
     let expected = lease.action().expected_deployment_id;
     if expected.is_some() && expected != before {
         return Err(Error::Conflict("another deployment became the active one in the meantime".to_owned()));
@@ -204,9 +201,18 @@ pub async fn activate(write: &mut Write, lease: &Lease, pin: bool) -> Result<Opt
     Ok(before)
 }
 
-async fn environment_of(write: &Write, lease: &Lease) -> Result<environment::Model> {
+/// Whether the environment's link points to the deployment that a worker has in hand.
+///
+/// # Errors
+/// `NotFound` when the environment was deleted.
+pub async fn has_link(store: &Store, lease: &Lease) -> Result<bool> {
+    let environment = environment_of(store, lease).await?;
+    Ok(environment.active_deployment_id == Some(lease.action().deployment_id))
+}
+
+async fn environment_of(source: &impl Source, lease: &Lease) -> Result<environment::Model> {
     let id: EnvironmentId = lease.action().environment_id;
-    super::environment::find(write, id).await?.ok_or_else(super::gone("environment"))
+    super::environment::find(source, id).await?.ok_or_else(super::gone("environment"))
 }
 
 impl From<DeploymentState> for State {

@@ -101,6 +101,14 @@ pub async fn files(store: &Store, id: DeploymentId) -> Result<Manifest> {
     super::deployment::parsed(row.ok_or_else(super::gone("deployment"))?)
 }
 
+/// Where a deployment stands at this moment, if it is there.
+///
+/// # Errors
+/// `Unavailable` when the database does not answer.
+pub async fn state(store: &Store, id: DeploymentId) -> Result<Option<DeploymentState>> {
+    Ok(deployment::Entity::find_by_id(id).one(&store.db).await.map_err(sql)?.map(|row| row.state))
+}
+
 /// The project whose blobs an environment uses.
 ///
 /// # Errors

@@ -19,6 +19,10 @@ pub(super) fn on_rollback<'a>(shop: &'a Workshop, lease: &'a Lease) -> Doing<'a>
 
 async fn activate(shop: &Workshop, lease: &Lease, pin: bool) -> Result<()> {
     let action = lease.action();
+    if deployment::has_link(&shop.app.store, lease).await? {
+        // A crash came after the commit: there is nothing left to decide.
+        return shop.publisher.publish().await.map_err(|error| later(&error));
+    }
     // Once more, since a crash may lie between the check and this: the link never moves to what does not answer.
     let row = deployment::leased(&shop.app.store, lease).await?;
     deploy::healthy(shop, &row, lease.fence()).await?;
@@ -42,8 +46,8 @@ async fn activate(shop: &Workshop, lease: &Lease, pin: bool) -> Result<()> {
 pub(super) fn drain<'a>(shop: &'a Workshop, lease: &'a Lease) -> Doing<'a> {
     Box::pin(async move {
         shop.publisher.publish().await.map_err(|error| later(&error))?;
-        let before = action::latest(&shop.app.store, lease.action().deployment_id).await.map_err(|e| later(&e))?;
-        let Some(before) = before.and_then(|row| row.previous_deployment_id) else { return Ok(()) };
+        let before = action::previous(&shop.app.store, lease).await.map_err(|error| later(&error))?;
+        let Some(before) = before else { return Ok(()) };
         let link = shop.publisher.alias(lease.action().environment_id).await.map_err(|error| later(&error))?;
         let Some(host) = link else { return Ok(()) };
         let key = crate::tasks::routes::key(&host, before);

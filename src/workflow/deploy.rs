@@ -4,6 +4,7 @@ use super::{Doing, Step, Workshop, activate, run};
 use crate::domain::configuration::Configuration;
 use crate::domain::deployment::state::State;
 use crate::error::{Error, Result};
+use crate::runtime::{Exit, ExitCause, Status};
 use crate::store::action::Lease;
 use crate::store::{deployment, route};
 use crate::tasks::routes::running;
@@ -71,14 +72,15 @@ fn check<'a>(shop: &'a Workshop, lease: &'a Lease) -> Doing<'a> {
     })
 }
 
-/// Waits until a deployment answers; static files always do. A program that is gone after a restart of this machine is
-/// started again first.
+/// Waits until a deployment answers; static files always do. A program that went down with this machine is started again
+/// first; one that ended by itself is not.
 pub(super) async fn healthy(shop: &Workshop, row: &entities::deployment::Model, fence: i64) -> Result<()> {
     let Configuration::Process(process) = run::configuration(row.id, &row.configuration)? else {
         return Ok(());
     };
     let status = shop.app.driver.status(&row.id.to_string()).await?;
-    if matches!(status, crate::runtime::Status::Absent) {
+    let lost = matches!(status, Status::Exited { exit: Exit { cause: ExitCause::Lost, .. } });
+    if lost || matches!(status, Status::Absent) {
         let project = route::project_of(&shop.app.store, row.environment_id).await?;
         let folder = run::materialize(&shop.app, project, row.id).await?;
         run::start(&shop.app, row.id, folder, &process, fence).await?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use entities::values::{ActionKind, ActionState};
+use entities::values::{ActionKind, ActionState, DeploymentState};
 
 use super::{Step, Workshop, deploy, rollback};
 use crate::domain::deployment::state::State;
@@ -123,6 +123,13 @@ async fn attempt(shop: &Workshop, lease: &Lease) -> Result<()> {
 /// Takes back what was begun, the last step first. What cannot be taken back now is tried again with the next lease.
 async fn undo(shop: &Workshop, lease: &Lease, name: &str, steps: &[Step], reason: &str) -> Result<()> {
     let store = &shop.app.store;
+    if lease.action().kind == ActionKind::Deploy
+        && deployment::leased(store, lease).await?.state == DeploymentState::Ready
+    {
+        // It is ready no more: nobody brings its program back while it is being taken away.
+        deployment::advance(store, lease, State::Starting, None).await?;
+        shop.publisher.publish().await?;
+    }
     for row in action::steps(store, lease).await?.iter().rev().filter(|row| row.undone_at.is_none()) {
         let step = usize::try_from(row.position).ok().and_then(|position| steps.get(position));
         if let Some(step) = step {

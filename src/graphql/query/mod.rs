@@ -7,7 +7,7 @@ use entities::ids::{DeploymentId, EnvironmentId, OrganizationId, ProjectId, Team
 use super::context::{app, loaders, op};
 use super::directive::requires;
 use super::input;
-use super::page::{Listed, connection, page, weight};
+use super::page::{Listed, connection, page};
 use super::types::access::{AccessDecision, Capability, Role, decide};
 use super::types::{Deployment, Environment, NodeInterface, Organization, Project, Team, User};
 use crate::authz::{self, cap};
@@ -56,7 +56,6 @@ impl Query {
     }
 
     /// The organizations that the viewer may view.
-    #[graphql(complexity = "weight(first, last, child_complexity)")]
     async fn organizations(
         &self,
         ctx: &Context<'_>,

@@ -17,7 +17,7 @@ use crate::domain::path::EnvironmentPath;
 use crate::error::{Error, Result};
 use crate::graphql::context::{app, loaders, op};
 use crate::graphql::directive::requires;
-use crate::graphql::page::{Listed, connection, page, weight};
+use crate::graphql::page::{Listed, connection, page};
 use crate::store;
 
 /// An environment of a project.
@@ -108,7 +108,7 @@ impl Environment {
     }
 
     /// Its deployments, the newest first. Requires `deployment.view`.
-    #[graphql(directive = requires::apply("deployment.view".into(), "id".into()), complexity = "weight(first, last, child_complexity)")]
+    #[graphql(directive = requires::apply("deployment.view".into(), "id".into()))]
     async fn deployments(
         &self,
         ctx: &Context<'_>,
@@ -124,7 +124,7 @@ impl Environment {
     }
 
     /// Who holds which role here. Requires `member.view`.
-    #[graphql(directive = requires::apply("member.view".into(), "id".into()), complexity = "weight(first, last, child_complexity)")]
+    #[graphql(directive = requires::apply("member.view".into(), "id".into()))]
     async fn bindings(
         &self,
         ctx: &Context<'_>,

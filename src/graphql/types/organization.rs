@@ -13,7 +13,7 @@ use crate::authz::cap;
 use crate::error::Result;
 use crate::graphql::context::{loaders, op};
 use crate::graphql::directive::requires;
-use crate::graphql::page::{Listed, connection, page, weight};
+use crate::graphql::page::{Listed, connection, page};
 use crate::store;
 
 /// An organization, managed by one team.
@@ -59,7 +59,6 @@ impl Organization {
     }
 
     /// Its projects that the viewer may view.
-    #[graphql(complexity = "weight(first, last, child_complexity)")]
     async fn projects(
         &self,
         ctx: &Context<'_>,
@@ -75,7 +74,7 @@ impl Organization {
     }
 
     /// Who holds which role here. Requires `member.view`.
-    #[graphql(directive = requires::apply("member.view".into(), "id".into()), complexity = "weight(first, last, child_complexity)")]
+    #[graphql(directive = requires::apply("member.view".into(), "id".into()))]
     async fn bindings(
         &self,
         ctx: &Context<'_>,

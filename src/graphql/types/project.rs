@@ -13,7 +13,7 @@ use crate::authz::{Scope, cap};
 use crate::error::{Error, Result};
 use crate::graphql::context::{loaders, op};
 use crate::graphql::directive::requires;
-use crate::graphql::page::{Listed, connection, page, weight};
+use crate::graphql::page::{Listed, connection, page};
 use crate::store;
 
 /// A project of an organization.
@@ -66,7 +66,6 @@ impl Project {
     }
 
     /// Its environments that the viewer may view.
-    #[graphql(complexity = "weight(first, last, child_complexity)")]
     async fn environments(
         &self,
         ctx: &Context<'_>,
@@ -82,7 +81,7 @@ impl Project {
     }
 
     /// Who holds which role here. Requires `member.view`.
-    #[graphql(directive = requires::apply("member.view".into(), "id".into()), complexity = "weight(first, last, child_complexity)")]
+    #[graphql(directive = requires::apply("member.view".into(), "id".into()))]
     async fn bindings(
         &self,
         ctx: &Context<'_>,

@@ -10,7 +10,7 @@ use super::{Organization, Project, Team};
 use crate::authz::cap;
 use crate::error::{Error, Result};
 use crate::graphql::context::op;
-use crate::graphql::page::{Listed, connection, page, weight};
+use crate::graphql::page::{Listed, connection, page};
 use crate::store;
 
 /// A person or a bot.
@@ -54,7 +54,6 @@ impl User {
     }
 
     /// Teams that the viewer is a member of. Only on the viewer.
-    #[graphql(complexity = "weight(first, last, child_complexity)")]
     async fn teams(
         &self,
         ctx: &Context<'_>,
@@ -70,7 +69,6 @@ impl User {
     }
 
     /// Organizations that the viewer may view. Only on the viewer.
-    #[graphql(complexity = "weight(first, last, child_complexity)")]
     async fn organizations(
         &self,
         ctx: &Context<'_>,
@@ -87,7 +85,6 @@ impl User {
     }
 
     /// Projects that the viewer may view, also those in organizations that the viewer may not. Only on the viewer.
-    #[graphql(complexity = "weight(first, last, child_complexity)")]
     async fn projects(
         &self,
         ctx: &Context<'_>,

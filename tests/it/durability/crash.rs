@@ -159,7 +159,8 @@ async fn a_deploy_is_not_undone_once_the_link_has_moved() {
     // By its third start, whoever had the deploy in hand has seen that the program does not come up.
     eventually("the program was tried again and again", async || {
         let now = site.read(&new).await;
-        assert_eq!((&now["state"], &now["action"]["state"]), (&json!("ACTIVE"), &json!("RUNNING")), "{now:#}");
+        let goes_on = matches!(now["action"]["state"].as_str(), Some("RUNNING" | "SUCCEEDED"));
+        assert!(now["state"] == "ACTIVE" && goes_on, "{now:#}");
         (site.log(&new).await.len() >= 3).then_some(())
     })
     .await;

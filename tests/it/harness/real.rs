@@ -28,11 +28,13 @@ struct Program {
 }
 
 impl RealServer {
-    /// Starts the program over a data folder, on ports that the system chooses.
+    /// Starts the program over a data folder, on an address of its own and ports that the system chooses.
     pub(crate) async fn start(data: &Path) -> Self {
         let database = Database::create().await;
         let output = Arc::default();
-        let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
+        // An address of its own, so that no other test takes its ports while it is down.
+        let [a, b] = reeve::sys::random::bytes::<2>();
+        let any_port = SocketAddr::from(([127, 1, a, b.clamp(1, 254)], 0));
         let command = command(data, &database, any_port, any_port);
         Self { program: run(command, &output).await, data: data.to_owned(), database, output }
     }
