@@ -117,7 +117,7 @@ pub(super) struct Words(Vec<String>);
 impl Words {
     /// Adds a fact; its value is text of others and put on one line.
     pub(super) fn say(&mut self, name: &str, value: &str) {
-        self.0.push(format!("{name:<12}{}", one_line(value)));
+        self.0.push(format!("{name:<13}{}", one_line(value)));
     }
 
     /// All of them.

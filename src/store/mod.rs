@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use migrations::{Migrator, MigratorTrait};
-use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbBackend, DbErr, RuntimeErr, SqlErr};
+use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbBackend, DbErr, RuntimeErr, SqlErr, SqlxError};
 
 use crate::error::{Error, Result};
 
@@ -134,14 +134,31 @@ fn brief(error: &DbErr) -> String {
     }
 }
 
-/// A failed statement, for the log; a lost connection is told apart, since trying again helps.
+/// A failed statement, for the log; what trying again helps against is told apart.
 fn sql(error: DbErr) -> Error {
-    match &error {
-        DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => {
-            tracing::error!(error = %error, "database unavailable");
-            Error::Unavailable("the database does not answer; try again in a moment".to_owned())
-        }
-        other => Error::Internal(other.to_string()),
+    if is_passing(&error) {
+        tracing::error!(error = %error, "database unavailable");
+        Error::Unavailable("the database does not answer; try again in a moment".to_owned())
+    } else {
+        Error::Internal(error.to_string())
+    }
+}
+
+/// SQLite: busy, locked, full disk, failed read or write. PostgreSQL: serialization failure, deadlock, shutting down, starting
+/// up, too many connections, disk full.
+const PASSING: [&str; 12] = ["5", "6", "10", "13", "261", "517", "40001", "40P01", "57P01", "57P03", "53300", "53100"];
+
+/// Whether the same statement may succeed later: the connection was lost, or the database had no room or turn for it.
+fn is_passing(error: &DbErr) -> bool {
+    let cause = match error {
+        DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => return true,
+        DbErr::Exec(RuntimeErr::SqlxError(cause)) | DbErr::Query(RuntimeErr::SqlxError(cause)) => cause,
+        _ => return false,
+    };
+    match cause.as_ref() {
+        SqlxError::Io(_) | SqlxError::PoolTimedOut | SqlxError::PoolClosed | SqlxError::WorkerCrashed => true,
+        SqlxError::Database(refusal) => refusal.code().is_some_and(|code| PASSING.contains(&code.as_ref())),
+        _ => false,
     }
 }
 

@@ -13,6 +13,7 @@ mod stories;
 
 pub(crate) use blobs::{digest, entry};
 pub(crate) use client::{Client, Refusal};
+pub(crate) use database::Database;
 pub(crate) use deployments::{CREATE_DEPLOYMENT, DEPLOY, DEPLOYMENT, Deployment, ROLLBACK, draft_input};
 pub(crate) use edge::{Page, host, raw, visit};
 pub(crate) use real::RealServer;

@@ -8,6 +8,7 @@ mod environment;
 mod forgery;
 mod hostile;
 mod idempotency;
+mod migration;
 mod organization;
 mod pages;
 mod process;
