@@ -105,8 +105,9 @@ impl Config {
     /// What holds where nobody says otherwise.
     ///
     /// # Errors
-    /// None in practice: a constant that is no domain would be a defect.
+    /// `InvalidInput` for a data folder that is no path.
     pub fn defaults(data: PathBuf) -> Result<Self> {
+        let data = absolute(data)?;
         let local = |port| SocketAddr::from(([127, 0, 0, 1], port));
         Ok(Self {
             data,
@@ -130,7 +131,7 @@ impl Config {
     /// # Errors
     /// `InvalidInput` for values that cannot be.
     pub fn with(mut self, layer: Layer) -> Result<Self> {
-        self.data = layer.data.unwrap_or(self.data);
+        self.data = layer.data.map(absolute).transpose()?.unwrap_or(self.data);
         self.database_url = layer.database_url.or(self.database_url);
         self.listen = layer.listen.unwrap_or(self.listen);
         self.edge_listen = layer.edge_listen.unwrap_or(self.edge_listen);
@@ -165,6 +166,12 @@ impl Config {
         }
         Ok(())
     }
+}
+
+/// Programs run in folders of their own, from where a relative path would lead elsewhere.
+fn absolute(folder: PathBuf) -> Result<PathBuf> {
+    std::path::absolute(&folder)
+        .map_err(|e| Error::invalid("data", "not_a_path", format!("`{}` is no folder ({e})", folder.display())))
 }
 
 fn trimmed(field: &str, url: &str) -> Result<String> {

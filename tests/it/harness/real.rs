@@ -39,6 +39,16 @@ impl RealServer {
         Self { program: run(command, &output).await, data: data.to_owned(), database, output }
     }
 
+    /// Starts the demo as somebody does who follows the README: in a folder, with data where it comes to lie by default.
+    pub(crate) async fn start_demo(folder: &Path) -> Self {
+        let database = Database::create().await;
+        let output = Arc::default();
+        let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut command = command(Path::new("data"), &database, any_port, any_port);
+        command.arg("--demo").current_dir(folder);
+        Self { program: run(command, &output).await, data: folder.join("data"), database, output }
+    }
+
     /// Kills the program without any warning; what it started goes on.
     pub(crate) async fn kill(&mut self) {
         self.program.child.kill().await.unwrap();

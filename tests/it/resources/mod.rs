@@ -2,6 +2,7 @@
 
 mod access;
 mod crash;
+mod demo;
 mod deployment;
 mod edge;
 mod environment;
