@@ -2,6 +2,7 @@
 //! take it first.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::OnceCell;
 
@@ -79,12 +80,14 @@ pub struct Op {
     packs: Arc<Packs>,
     /// Facts of the actor for reads; a write reads its own, in its own transaction.
     facts: OnceCell<Arc<ActorFacts>>,
+    /// A change was begun: what was read before may not hold any more.
+    changing: AtomicBool,
 }
 
 impl Op {
     /// An operation of `actor`.
     pub fn new(actor: Actor, request_id: String, store: Store, packs: Arc<Packs>) -> Self {
-        Self { actor, request_id, store, packs, facts: OnceCell::new() }
+        Self { actor, request_id, store, packs, facts: OnceCell::new(), changing: AtomicBool::new(false) }
     }
 
     /// Who asks.
@@ -123,6 +126,7 @@ impl Op {
     /// # Errors
     /// `Unavailable` when the database does not answer.
     pub async fn write(&self, operation: &'static str) -> Result<Write> {
+        self.changing.store(true, Ordering::Relaxed);
         let actor = self.user().ok();
         self.store.write(Entry::new(operation, actor, self.request_id.clone())).await
     }
@@ -132,6 +136,7 @@ impl Op {
     /// # Errors
     /// `Unavailable` when the database does not answer.
     pub async fn write_access(&self, operation: &'static str) -> Result<Write> {
+        self.changing.store(true, Ordering::Relaxed);
         let actor = self.user().ok();
         self.store.write_access(Entry::new(operation, actor, self.request_id.clone())).await
     }
@@ -156,6 +161,8 @@ impl Op {
         operation: &'static str,
         target: impl Into<Target>,
     ) -> Result<(Write, Permit<C>)> {
+        // Nobody in particular does not get to hold a transaction open.
+        self.user()?;
         self.permitted(self.write(operation).await?, target.into(), Permit::judge).await
     }
 
@@ -168,6 +175,7 @@ impl Op {
         operation: &'static str,
         target: impl Into<Target>,
     ) -> Result<(Write, Permit<C>)> {
+        self.user()?;
         self.permitted(self.write_access(operation).await?, target.into(), Permit::judge).await
     }
 
@@ -177,6 +185,7 @@ impl Op {
     /// # Errors
     /// As [`Op::permit`].
     pub async fn change_kind<C: Held>(&self, operation: &'static str, id: EnvironmentId) -> Result<(Write, Permit<C>)> {
+        self.user()?;
         self.permitted(self.write_access(operation).await?, id.into(), Permit::judge_both_kinds).await
     }
 
@@ -254,6 +263,9 @@ impl Op {
     async fn actor_facts(&self) -> Result<Arc<ActorFacts>> {
         let user = self.user()?;
         let load = || async { Ok(Arc::new(facts::of_actor(&self.store, &self.packs, user).await?)) };
+        if self.changing.load(Ordering::Relaxed) {
+            return load().await;
+        }
         self.facts.get_or_try_init(load).await.cloned()
     }
 }

@@ -37,6 +37,19 @@ async fn a_person_makes_an_organization_and_finds_it_everywhere() {
 }
 
 #[tokio::test]
+async fn what_one_request_makes_its_next_part_sees() {
+    let server = TestServer::start().await;
+    let ada = server.sign_up("ada").await;
+    let both = "mutation { one: createOrganization(input: { name: \"One\" }) { organization { viewerCapabilities } }
+        two: createOrganization(input: { name: \"Two\" }) { organization { viewerCapabilities projects { nodes { id } } } } }";
+    let made = ada.ok(both, json!({})).await;
+    for part in ["one", "two"] {
+        let held = made[part]["organization"]["viewerCapabilities"].as_array().unwrap();
+        assert!(held.contains(&json!("organization.delete")), "{part}: {made}");
+    }
+}
+
+#[tokio::test]
 async fn a_name_makes_a_slug_and_a_slug_is_taken_once() {
     let server = TestServer::start().await;
     let (ada, ben) = (server.sign_up("ada").await, server.sign_up("ben").await);
