@@ -7,6 +7,7 @@ use entities::ids::{BindingId, TeamId, UserId};
 use crate::authz::{self, Capability, Decision, EnvironmentKind, Environments, Reason, Refusal, Scope, Witness, cap};
 use crate::error::{Error, Result};
 use crate::op::{Op, scope_name};
+use crate::service::resolve;
 use crate::store;
 
 /// A decision in words.
@@ -59,14 +60,14 @@ pub struct ExplainedRefusal {
 ///
 /// # Errors
 /// `Forbidden`, `NotFound` by `member.view`.
-pub async fn decision(op: &Op, subject: UserId, capability: Capability, scope: Scope) -> Result<Explained> {
-    if subject == op.user()? {
-        let held = op.masks(&[scope]).await?;
-        if !held.get(&scope).is_some_and(|mask| mask.contains(scope.view())) {
-            return Err(Error::not_found("resource"));
-        }
-    } else {
-        op.permit::<cap::MemberView>(scope).await?;
+pub async fn decision(op: &Op, subject: Option<&str>, capability: Capability, scope: Scope) -> Result<Explained> {
+    let subject = match subject {
+        None => op.user()?,
+        Some(text) => resolve::user(op, scope, text).await?,
+    };
+    let held = op.masks(&[scope]).await?;
+    if subject == op.user()? && !held.get(&scope).is_some_and(|mask| mask.contains(scope.view())) {
+        return Err(Error::not_found("resource"));
     }
     let decision = op.explain(subject, capability, scope).await?;
     let names = Names::read(op, subject, scope, &decision).await?;

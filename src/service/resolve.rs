@@ -86,16 +86,17 @@ pub async fn scope(op: &Op, text: &str) -> Result<Scope> {
     facts::of_path(op.store(), &slugs).await?.ok_or_else(|| Error::not_found(what))
 }
 
-/// The user that an e-mail address or id means, for somebody who may see the people of `scope` or asks about themselves.
+/// The user that an e-mail address or id means, for the actor themselves, or for somebody who may see the people of `scope`:
+/// the right to ask comes before the answer, so that a stranger cannot tell who has an account.
 ///
 /// # Errors
-/// `NotFound` when there is none.
+/// `Forbidden`, `NotFound` by `member.view`; `NotFound` when there is no such user.
 pub async fn user(op: &Op, scope: Scope, text: &str) -> Result<UserId> {
+    let me = op.user()?;
     let found = find_user(op, text).await?;
-    if found == Some(op.user()?) {
-        return op.user();
+    if found == Some(me) {
+        return Ok(me);
     }
-    // The right to ask comes before the answer, so that a stranger cannot tell who has an account.
     op.permit::<cap::MemberView>(scope).await?;
     found.ok_or_else(|| Error::not_found("user"))
 }

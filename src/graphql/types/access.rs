@@ -322,9 +322,5 @@ pub(in crate::graphql) async fn decide(
     let capability = capability("capability", name)?;
     let op = op(ctx);
     let scope = crate::service::resolve::scope(op, resource).await?;
-    let subject = match subject {
-        None => op.user()?,
-        Some(text) => crate::service::resolve::user(op, scope, &text).await?,
-    };
-    Ok(AccessDecision(crate::service::explanation::decision(op, subject, capability, scope).await?))
+    Ok(AccessDecision(crate::service::explanation::decision(op, subject.as_deref(), capability, scope).await?))
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{PATIENCE, unique};
 
-/// The codes that API.md documents; no other may appear.
+/// The documented codes; no other may appear.
 const CODES: [&str; 12] = [
     "UNAUTHENTICATED",
     "FORBIDDEN",

@@ -12,6 +12,7 @@ mod idempotency;
 mod migration;
 mod organization;
 mod pages;
+mod people;
 mod process;
 mod project;
 mod session;
