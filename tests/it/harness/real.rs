@@ -97,7 +97,7 @@ impl Drop for RealServer {
 /// Nothing of this process's environment, which may hold settings of somebody's own server.
 fn command(data: &Path, database: &Database, api: SocketAddr, edge: SocketAddr) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_reeve"));
-    command.env_clear().env("PATH", std::env::var("PATH").unwrap());
+    command.env_clear().env("PATH", std::env::var("PATH").unwrap()).env("RUST_LOG", "error");
     command.arg("serve").arg("--data").arg(data);
     command.args(["--listen", &api.to_string(), "--edge-listen", &edge.to_string()]);
     command.args(database.url().iter().flat_map(|url| ["--database-url", url]));
