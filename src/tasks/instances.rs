@@ -74,11 +74,9 @@ impl Keeper {
         let by_id: HashMap<EnvironmentId, &EnvironmentRoute> = environments.iter().map(|e| (e.id, e)).collect();
         for row in deployments.iter().filter(|row| row.kind == DeploymentKind::Process) {
             let Some(environment) = by_id.get(&row.environment_id) else { continue };
-            if should_run(row.kind, row.state) {
-                self.keep(environment, row).await?;
-            } else if is_over(row.state) && running(&self.app, row.id).await?.is_some() {
-                run::stop(&self.app, &row.id.to_string(), environment.fence).await?;
-                tracing::info!(deployment = %row.id, "stopped a program whose deployment is over");
+            // What goes wrong with one program is no reason not to look after the others.
+            if let Err(error) = self.keep(environment, row).await {
+                tracing::error!(deployment = %row.id, ?error, "a program could not be looked after");
             }
         }
         self.publisher.publish().await
@@ -86,6 +84,13 @@ impl Keeper {
 
     async fn keep(&mut self, environment: &EnvironmentRoute, row: &DeploymentRoute) -> Result<()> {
         let found = running(&self.app, row.id).await?;
+        if !should_run(row.kind, row.state) {
+            if is_over(row.state) && found.is_some() {
+                run::stop(&self.app, &row.id.to_string(), environment.fence).await?;
+                tracing::info!(deployment = %row.id, "stopped a program whose deployment is over");
+            }
+            return Ok(());
+        }
         if let Some(address) = found
             && self.publisher.knows(row.id, address).await
         {

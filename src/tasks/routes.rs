@@ -123,7 +123,15 @@ impl Publisher {
         let mut targets: HashMap<DeploymentId, TargetSpec> = HashMap::new();
         for deployment in deployments {
             let Some(environment) = by_id.get(&deployment.environment_id) else { continue };
-            let target = self.target(state, environment.project_id, deployment).await?;
+            let target = match self.target(state, environment.project_id, deployment).await {
+                Ok(target) => target,
+                Err(error @ Error::Unavailable(_)) => return Err(error),
+                // Deleted since the list was read, or damaged: no reason not to serve all the others.
+                Err(error) => {
+                    tracing::error!(deployment = %deployment.id, ?error, "a deployment cannot be served");
+                    TargetSpec::Failed { message: "this deployment cannot be served".to_owned() }
+                }
+            };
             if let Some(host) = self.host(environment, Some(deployment.number)) {
                 routes.insert(host.to_string(), route_to(&host, deployment.id, target.clone()));
             }
@@ -147,7 +155,10 @@ impl Publisher {
         Ok(match row.state {
             DeploymentState::Ready | DeploymentState::Active => match row.kind {
                 DeploymentKind::Static => TargetSpec::Static(self.site(state, project, row).await?),
-                DeploymentKind::Process => self.program(state, row.id).await?,
+                // One that was not seen to answer yet is starting.
+                DeploymentKind::Process => {
+                    state.healthy.get(&row.id).copied().map_or(TargetSpec::Starting, TargetSpec::Process)
+                }
             },
             DeploymentState::Draft
             | DeploymentState::Queued
@@ -160,14 +171,6 @@ impl Publisher {
             DeploymentState::Retired => stopped("this deployment is retired"),
             DeploymentState::Deleted => stopped("this deployment was deleted"),
         })
-    }
-
-    /// The address of a program that runs; one that this process has not seen healthy yet is starting.
-    async fn program(&self, state: &mut State, id: DeploymentId) -> Result<TargetSpec> {
-        if let Some(address) = state.healthy.get(&id) {
-            return Ok(TargetSpec::Process(*address));
-        }
-        Ok(TargetSpec::Starting)
     }
 
     async fn site(&self, state: &mut State, project: ProjectId, row: &DeploymentRoute) -> Result<Arc<StaticSite>> {

@@ -74,10 +74,10 @@ pub async fn start(app: &App, id: DeploymentId, folder: PathBuf, process: &Proce
 pub async fn check(app: &App, id: DeploymentId, process: &Process) -> Result<()> {
     let instance = id.to_string();
     let driver: &dyn Driver = app.driver.as_ref();
-    let not_running = || unhealthy("the program is not running".to_owned());
-    let Status::Running { address, .. } = driver.status(&instance).await? else {
-        let Status::Exited { exit } = driver.status(&instance).await? else { return Err(not_running()) };
-        return Err(unhealthy(format!("the program {exit}; read its log")));
+    let address = match driver.status(&instance).await? {
+        Status::Running { address, .. } => address,
+        Status::Exited { exit } => return Err(unhealthy(format!("the program {exit}; read its log"))),
+        Status::Absent => return Err(unhealthy("the program is not running".to_owned())),
     };
     let check = HealthCheck {
         path: process.health().path().to_owned(),
