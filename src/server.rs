@@ -33,6 +33,8 @@ pub struct Server {
     edge: EdgeHandle,
     stop: CancellationToken,
     tasks: TaskTracker,
+    /// Held until the end: the folder is this server's alone.
+    _lock: std::fs::File,
 }
 
 /// Opens the database and brings its schema up to date.
@@ -54,6 +56,21 @@ pub async fn open_store(config: &Config) -> Result<Store> {
 fn restrict(folder: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
     std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700))
+}
+
+/// Two servers over one folder would take each other's work for that of a dead one. The lock goes with the process.
+fn lock(data: &Path) -> Result<std::fs::File> {
+    let file = data.join("lock");
+    let failed = |error: std::io::Error| Error::Unavailable(format!("`{}` cannot be used ({error})", file.display()));
+    let lock = std::fs::File::create(&file).map_err(failed)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(std::fs::TryLockError::WouldBlock) => Err(Error::Unavailable(format!(
+            "another server uses the data folder `{}`; stop it, or choose another folder",
+            data.display()
+        ))),
+        Err(std::fs::TryLockError::Error(error)) => Err(failed(error)),
+    }
 }
 
 /// The key that seals secrets.
@@ -90,6 +107,7 @@ pub async fn start(config: Config) -> Result<Server> {
     let packs = packs()?;
     config.check(&packs)?;
     let store = open_store(&config).await?;
+    let lock = lock(&config.data)?;
     let keys = Keys::open(&store, master_key(&config)?, ISSUER.to_owned()).await?;
     let limits = Limits::new(config.sign_in_attempts_per_minute)
         .ok_or_else(|| Error::Internal("no limit on attempts".to_owned()))?;
@@ -145,7 +163,7 @@ pub async fn start(config: Config) -> Result<Server> {
 
     tasks.spawn(http::serve(app, api_listener, stop.clone()));
     tasks.close();
-    Ok(Server { api, edge, stop, tasks })
+    Ok(Server { api, edge, stop, tasks, _lock: lock })
 }
 
 impl Server {

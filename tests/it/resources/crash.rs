@@ -46,3 +46,14 @@ async fn an_accepted_deployment_survives_a_kill_at_any_moment() {
     let active = states["environment"]["deployments"]["nodes"].as_array().unwrap().iter();
     assert_eq!(active.filter(|deployment| deployment["state"] == "ACTIVE").count(), 1, "{states}");
 }
+
+#[tokio::test]
+async fn a_data_folder_is_one_servers_alone() {
+    let data = tempfile::tempdir().unwrap();
+    let _first = RealServer::start(data.path()).await;
+    let mut second = tokio::process::Command::new(env!("CARGO_BIN_EXE_reeve"));
+    second.env_clear().args(["serve", "--listen", "127.0.0.1:0", "--edge-listen", "127.0.0.1:0", "--data"]);
+    let ended = second.arg(data.path()).kill_on_drop(true).output().await.unwrap();
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert!(ended.status.code() == Some(7) && said.contains("another server uses the data folder"), "{ended:?}");
+}
