@@ -134,6 +134,16 @@ pub struct Link {
 }
 
 impl Link {
+    /// The link of an environment, or of the deployment in it with this number, from a path and number as they are stored.
+    #[must_use]
+    pub fn of(path: &str, number: Option<i32>) -> Option<Self> {
+        let deployment = match number {
+            None => None,
+            Some(number) => Some(DeploymentNumber::new(u32::try_from(number).ok()?)?),
+        };
+        Some(Self { path: EnvironmentPath::parse(path).ok()?, deployment })
+    }
+
     /// The link's host name.
     #[must_use]
     pub fn host(&self, base: &BaseDomain) -> HostName {

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use chrono::TimeDelta;
 
+use entities::signing_key::Model;
+
 use crate::audit::Entry;
 use crate::authn::keys::{KeyRing, SigningKey};
 use crate::authn::master_key::MasterKey;
@@ -31,7 +33,7 @@ impl Keys {
         if signing_key::all(store).await?.is_empty() {
             add(store, &master).await?;
         }
-        let ring = ArcSwap::from(load(store, &master, &issuer).await?);
+        let ring = ArcSwap::from(open(signing_key::all(store).await?, &master, &issuer)?);
         Ok(Self { ring, master, issuer })
     }
 
@@ -46,7 +48,7 @@ impl Keys {
     /// As [`Keys::open`].
     pub async fn rotate(&self, store: &Store) -> Result<String> {
         let kid = add(store, &self.master).await?;
-        self.reload(store).await?;
+        self.take(signing_key::all(store).await?)?;
         Ok(kid)
     }
 
@@ -55,22 +57,23 @@ impl Keys {
     /// # Errors
     /// As [`Keys::open`].
     pub async fn keep(&self, store: &Store) -> Result<()> {
-        let newest = signing_key::all(store).await?.into_iter().next_back();
-        if newest.is_none_or(|key| key.created_at + ROTATE_AFTER < clock::now()) {
-            self.rotate(store).await?;
+        let keys = signing_key::all(store).await?;
+        if keys.last().is_none_or(|newest| newest.created_at + ROTATE_AFTER < clock::now()) {
+            self.rotate(store).await.map(|_| ())
+        } else {
+            self.take(keys)
         }
-        self.reload(store).await
     }
 
-    async fn reload(&self, store: &Store) -> Result<()> {
-        self.ring.store(load(store, &self.master, &self.issuer).await?);
+    fn take(&self, keys: Vec<Model>) -> Result<()> {
+        self.ring.store(open(keys, &self.master, &self.issuer)?);
         Ok(())
     }
 }
 
 async fn add(store: &Store, master: &MasterKey) -> Result<String> {
     let key = SigningKey::generate(clock::now());
-    let row = entities::signing_key::Model {
+    let row = Model {
         kid: key.kid().to_owned(),
         sealed_private_key: key
             .seal(master)
@@ -85,8 +88,7 @@ async fn add(store: &Store, master: &MasterKey) -> Result<String> {
     Ok(key.kid().to_owned())
 }
 
-async fn load(store: &Store, master: &MasterKey, issuer: &str) -> Result<Arc<KeyRing>> {
-    let rows = signing_key::all(store).await?;
+fn open(rows: Vec<Model>, master: &MasterKey, issuer: &str) -> Result<Arc<KeyRing>> {
     let keys = rows.into_iter().map(|row| {
         SigningKey::open(master, &row.kid, &row.sealed_private_key, row.created_at, row.retired_at).map_err(|_| {
             Error::Unavailable(

@@ -21,8 +21,8 @@ pub struct EnvironmentRoute {
     pub id: EnvironmentId,
     /// Its project, whose blobs its deployments use.
     pub project_id: ProjectId,
-    /// Slugs of organization, project, environment.
-    pub path: [String; 3],
+    /// Where it is found: `organization/project/environment`.
+    pub path: String,
     /// What its link points to.
     pub active: Option<DeploymentId>,
     /// The highest fence of its actions.
@@ -69,7 +69,7 @@ pub async fn all(store: &Store) -> Result<(Vec<EnvironmentRoute>, Vec<Deployment
         .map_err(sql)?;
     let environments = environments.into_iter().map(|(id, project_id, organization, project, slug, active)| {
         let fence = fences.get(&id).copied().unwrap_or(0);
-        EnvironmentRoute { id, project_id, path: [organization, project, slug], active, fence }
+        EnvironmentRoute { id, project_id, path: format!("{organization}/{project}/{slug}"), active, fence }
     });
     type Deployed = (DeploymentId, EnvironmentId, i32, DeploymentKind, DeploymentState, serde_json::Value);
     let deployments: Vec<Deployed> = deployment::Entity::find()

@@ -10,14 +10,14 @@ use entities::ids::{DeploymentId, EnvironmentId, ProjectId};
 use entities::values::{DeploymentKind, DeploymentState};
 
 use crate::domain::configuration::{Configuration, StaticSite as SiteConfiguration};
-use crate::domain::host::{DeploymentNumber, HostName, Link};
-use crate::domain::path::EnvironmentPath;
+use crate::domain::host::{HostName, Link};
 use crate::edge::EdgeHandle;
 use crate::edge::routes::{Route, RouteTable, TargetSpec};
 use crate::edge::static_site::{SiteOptions, StaticFile, StaticSite};
 use crate::error::{Error, Result};
 use crate::runtime::Status;
 use crate::service::App;
+use crate::store::path;
 use crate::store::route::{self, DeploymentRoute, EnvironmentRoute};
 use crate::workflow::run;
 
@@ -98,18 +98,12 @@ impl Publisher {
     /// # Errors
     /// `Unavailable` when the database does not answer.
     pub async fn alias(&self, id: EnvironmentId) -> Result<Option<HostName>> {
-        let (environments, _) = route::all(&self.app.store).await?;
-        let found = environments.iter().find(|environment| environment.id == id);
-        Ok(found.and_then(|environment| self.host(environment, None)))
+        let paths = path::of_scopes(&self.app.store, &[id.into()]).await?;
+        Ok(paths.first().and_then(|(_, path)| self.host(path, None)))
     }
 
-    fn host(&self, environment: &EnvironmentRoute, number: Option<i32>) -> Option<HostName> {
-        let deployment = match number {
-            None => None,
-            Some(number) => Some(DeploymentNumber::new(u32::try_from(number).ok()?)?),
-        };
-        let path = EnvironmentPath::parse(&environment.path.join("/")).ok()?;
-        Some(Link { path, deployment }.host(&self.app.config.base_domain))
+    fn host(&self, path: &str, number: Option<i32>) -> Option<HostName> {
+        Some(Link::of(path, number)?.host(&self.app.config.base_domain))
     }
 
     async fn table(
@@ -132,13 +126,13 @@ impl Publisher {
                     TargetSpec::Failed { message: "this deployment cannot be served".to_owned() }
                 }
             };
-            if let Some(host) = self.host(environment, Some(deployment.number)) {
+            if let Some(host) = self.host(&environment.path, Some(deployment.number)) {
                 routes.insert(host.to_string(), route_to(&host, deployment.id, target.clone()));
             }
             targets.insert(deployment.id, target);
         }
         for environment in environments {
-            let Some(host) = self.host(environment, None) else { continue };
+            let Some(host) = self.host(&environment.path, None) else { continue };
             // An environment that serves nothing has no link: whether it is there is nobody's business.
             let Some((id, target)) = environment.active.and_then(|id| Some((id, targets.get(&id)?.clone()))) else {
                 continue;

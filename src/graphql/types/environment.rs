@@ -11,9 +11,7 @@ use super::permission::{ViewerCapability, viewer_can, viewer_capabilities};
 use super::project::path;
 use super::{Deployment, Project};
 use crate::authz::cap;
-use crate::domain::host::DeploymentNumber;
 use crate::domain::host::Link;
-use crate::domain::path::EnvironmentPath;
 use crate::error::{Error, Result};
 use crate::graphql::context::{app, loaders, op};
 use crate::graphql::directive::requires;
@@ -28,15 +26,7 @@ pub(in crate::graphql) struct Environment(pub(in crate::graphql) Model);
 pub(super) fn url(ctx: &Context<'_>, path: &str, number: Option<i32>) -> Result<String> {
     let config = &app(ctx).config;
     let defect = || Error::Internal(format!("no link for {path}"));
-    let deployment = match number {
-        None => None,
-        Some(number) => {
-            let number = u32::try_from(number).ok().and_then(DeploymentNumber::new);
-            Some(number.ok_or_else(defect)?)
-        }
-    };
-    let path = EnvironmentPath::parse(path).map_err(|_| defect())?;
-    let host = Link { path, deployment }.host(&config.base_domain);
+    let host = Link::of(path, number).ok_or_else(defect)?.host(&config.base_domain);
     let edge = config.edge_url.as_deref().ok_or_else(defect)?;
     let (scheme, rest) = edge.split_once("://").ok_or_else(defect)?;
     let port = rest.rsplit_once(':').map_or(String::new(), |(_, port)| format!(":{port}"));

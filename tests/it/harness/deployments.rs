@@ -74,12 +74,13 @@ impl Client {
         deployment
     }
 
-    /// The deployment as soon as it is in this state. Ends at once when it can no longer get there.
+    /// The deployment as soon as it is in this state, and, if that is the active one, served. Ends at once when it can no longer get there.
     pub(crate) async fn wait_for(&self, deployment: &Deployment, state: &str) -> Value {
         eventually(&format!("deployment {} is {state}", deployment.number), async || {
             let data = self.ok(DEPLOYMENT, json!({ "id": deployment.id })).await;
             let found = data["deployment"].clone();
-            if found["state"] == state {
+            // The state is told with the commit, the edge follows: only an action that has succeeded is served everywhere.
+            if found["state"] == state && (state != "ACTIVE" || found["action"]["state"] == "SUCCEEDED") {
                 return Some(found);
             }
             let over = ENDS.iter().any(|end| found["state"] == *end) && found["action"]["state"] != "RUNNING";
