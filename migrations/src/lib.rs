@@ -9,6 +9,9 @@ mod m0003_organizations;
 mod m0004_deployments;
 mod m0005_actions;
 mod m0006_idempotency;
+mod m0007_roles;
+mod m0008_people;
+mod m0009_audit;
 
 /// Every migration, in order.
 pub struct Migrator;
@@ -23,6 +26,9 @@ impl MigratorTrait for Migrator {
             Box::new(m0004_deployments::Migration),
             Box::new(m0005_actions::Migration),
             Box::new(m0006_idempotency::Migration),
+            Box::new(m0007_roles::Migration),
+            Box::new(m0008_people::Migration),
+            Box::new(m0009_audit::Migration),
         ]
     }
 }

@@ -21,5 +21,5 @@ pub use explain::{Decision, Environments, Reason, Refusal, Witness, explain};
 pub use facts::{Binding, EnvironmentKind, Facts, Grant, Scope, ScopeFact, Subject};
 pub use give::{missing_to_give, missing_to_invite};
 pub use mask::{Mask, Masks};
-pub use packs::{BadLine, Packs, Reach, RoleIndex, Row};
+pub use packs::{BadLine, Packs, Reach, RoleIndex, Row, RowWords};
 pub use permit::{Permit, Visible};

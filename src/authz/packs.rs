@@ -6,24 +6,28 @@
 use std::fmt;
 
 use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
 
 use super::capability::{Capability, Level};
 use super::csv;
-use super::facts::{EnvironmentKind, Grant};
+use super::facts::{EnvironmentKind, Grant, Scope};
 use super::mask::Masks;
 
 /// The packs that are part of the program, by name: their text.
-pub const BUILT_IN: [(&str, &str); 3] = [
+pub const BUILT_IN: [(&str, &str); 6] = [
     ("reeve", include_str!("../../policy/packs/reeve.csv")),
     ("ownstak", include_str!("../../policy/packs/ownstak.csv")),
     ("mia-console", include_str!("../../policy/packs/mia-console.csv")),
+    ("devops-console", include_str!("../../policy/packs/devops-console.csv")),
+    ("launch", include_str!("../../policy/packs/launch.csv")),
+    ("codetainer", include_str!("../../policy/packs/codetainer.csv")),
 ];
 
 const HEADING: &str = "role,bound_at,capability,environments,reach,basis";
 
 /// The place of a role in its [`Packs`]; it means nothing in others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RoleIndex(u16);
+pub struct RoleIndex(u32);
 
 /// Which scopes a row counts on, seen from the scope that the role is bound on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -47,9 +51,28 @@ pub struct Row {
     pub masks: Masks,
 }
 
+/// A row in the words of the files, as roles that are made while the program runs keep it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RowWords {
+    /// The kind of scope on which a binding must sit.
+    pub bound_at: String,
+    /// The capability, or an alias of it.
+    pub capability: String,
+    /// `any`, `production` or `nonproduction`.
+    pub environments: String,
+    /// `self`, `parent` or `managed`.
+    pub reach: String,
+}
+
 #[derive(Debug, Clone)]
 struct Role {
+    /// What a binding names: the full name, or the id of a role that was made while the program ran.
+    key: String,
+    /// The full name, `pack/role`.
     name: String,
+    /// Where it may be bound, when it is not everybody's: there and below.
+    owner: Option<Scope>,
     rows: Vec<Row>,
 }
 
@@ -57,7 +80,7 @@ struct Role {
 #[derive(Debug, Clone, Default)]
 pub struct Packs {
     roles: Vec<Role>,
-    by_name: FxHashMap<String, RoleIndex>,
+    by_key: FxHashMap<String, RoleIndex>,
 }
 
 /// A line of a pack that is refused.
@@ -95,99 +118,182 @@ impl Packs {
         let mut bad = Vec::new();
         let mut seen = Vec::new();
         for (pack, text) in packs {
-            let mut refuse = |line, reason| {
-                let pack = pack.to_owned();
-                bad.push(BadLine { pack, line, reason });
-            };
             if seen.contains(&pack) {
-                refuse(1, "there is another pack of this name, and roles would be mixed".to_owned());
+                let reason = "there is another pack of this name, and roles would be mixed".to_owned();
+                bad.push(BadLine { pack: pack.to_owned(), line: 1, reason });
                 continue;
             }
             seen.push(pack);
-            let mut lines = (1..).zip(text.lines());
-            if lines.next().is_none_or(|(_, heading)| heading != HEADING) {
-                refuse(1, format!("the heading must be `{HEADING}`"));
-                continue;
-            }
-            for (line, text) in lines {
-                let added = parse_row(text).and_then(|(role, row)| parsed.add(&format!("{pack}/{role}"), row));
-                if let Err(reason) = added {
-                    refuse(line, reason);
+            match read_pack(pack, text) {
+                Err(lines) => bad.extend(lines),
+                Ok(roles) => {
+                    for (role, rows) in roles {
+                        let rows = rows.iter().filter_map(|words| words.parse().ok());
+                        rows.for_each(|row| parsed.add(&format!("{pack}/{role}"), row));
+                    }
                 }
             }
         }
         if bad.is_empty() { Ok(parsed) } else { Err(bad) }
     }
 
-    /// The role with this full name, `pack/role`.
-    #[must_use]
-    pub fn role(&self, full_name: &str) -> Option<RoleIndex> {
-        self.by_name.get(full_name).copied()
+    /// Adds a role that was made while the program ran, under the key that bindings name it by; `owner` is the scope on
+    /// which, and below which, it may be bound.
+    pub fn add_made(&mut self, key: String, name: String, owner: Scope, rows: &[Row]) {
+        let index = self.next();
+        self.by_key.insert(key.clone(), index);
+        self.roles.push(Role { key, name, owner: Some(owner), rows: Vec::new() });
+        for row in rows {
+            self.fold(index, *row);
+        }
     }
 
-    /// Every role, in the order of the files.
+    /// The role that bindings name so: a full name, `pack/role`, or the id of a role that was made while the program ran.
+    #[must_use]
+    pub fn role(&self, key: &str) -> Option<RoleIndex> {
+        self.by_key.get(key).copied()
+    }
+
+    /// Every role that somebody on these scopes may bind, by what a binding names it: everybody's, and those of the scopes.
+    pub fn roles_of(&self, scopes: &[Scope]) -> impl Iterator<Item = RoleIndex> {
+        let places = (0..).map(RoleIndex).zip(&self.roles);
+        places.filter(|(_, role)| role.owner.is_none_or(|owner| scopes.contains(&owner))).map(|(index, _)| index)
+    }
+
+    /// Every role of the files, in their order.
     pub fn roles(&self) -> impl Iterator<Item = (RoleIndex, &str)> {
-        let names = self.roles.iter().map(|role| role.name.as_str());
-        (0..).map(RoleIndex).zip(names)
+        let places = (0..).map(RoleIndex).zip(&self.roles);
+        places.filter(|(_, role)| role.owner.is_none()).map(|(index, role)| (index, role.name.as_str()))
     }
 
     /// The rows of a role; none, when the role is not of these packs.
     #[must_use]
     pub fn rows(&self, role: RoleIndex) -> &[Row] {
-        let role = self.roles.get(usize::from(role.0));
-        role.map_or(&[], |role| &role.rows)
+        self.get(role).map_or(&[], |role| &role.rows)
+    }
+
+    /// What bindings name a role by.
+    #[must_use]
+    pub fn key(&self, role: RoleIndex) -> &str {
+        self.get(role).map_or("", |role| &role.key)
+    }
+
+    /// The scope on which, and below which, a role may be bound; none for a role that is everybody's.
+    #[must_use]
+    pub fn owner(&self, role: RoleIndex) -> Option<Scope> {
+        self.get(role)?.owner
     }
 
     /// The name of what a binding gives: the full name of a role, or the name of a capability.
     #[must_use]
     pub fn name(&self, grant: Grant) -> &str {
         match grant {
-            Grant::Role(role) => {
-                let role = self.roles.get(usize::from(role.0));
-                role.map_or("", |role| &role.name)
-            }
+            Grant::Role(role) => self.get(role).map_or("", |role| &role.name),
             Grant::Capability(capability) => capability.name(),
         }
     }
 
-    fn add(&mut self, full_name: &str, row: Row) -> Result<(), String> {
-        let index = match self.role(full_name) {
-            Some(index) => index,
-            None => {
-                let index = u16::try_from(self.roles.len()).map(RoleIndex);
-                let index = index.map_err(|_| "there are more roles than can be counted".to_owned())?;
-                let name = full_name.to_owned();
-                self.by_name.insert(name.clone(), index);
-                self.roles.push(Role { name, rows: Vec::new() });
-                index
-            }
-        };
-        let Some(Role { rows, .. }) = self.roles.get_mut(usize::from(index.0)) else {
-            return Ok(());
+    fn get(&self, role: RoleIndex) -> Option<&Role> {
+        self.roles.get(usize::try_from(role.0).ok()?)
+    }
+
+    /// Roles are counted in 32 bits; memory ends before that.
+    fn next(&self) -> RoleIndex {
+        RoleIndex(u32::try_from(self.roles.len()).unwrap_or(u32::MAX))
+    }
+
+    fn add(&mut self, full_name: &str, row: Row) {
+        let index = self.role(full_name).unwrap_or_else(|| {
+            let index = self.next();
+            let name = full_name.to_owned();
+            self.by_key.insert(name.clone(), index);
+            self.roles.push(Role { key: name.clone(), name, owner: None, rows: Vec::new() });
+            index
+        });
+        self.fold(index, row);
+    }
+
+    fn fold(&mut self, role: RoleIndex, row: Row) {
+        let Some(Role { rows, .. }) = usize::try_from(role.0).ok().and_then(|place| self.roles.get_mut(place)) else {
+            return;
         };
         let alike = rows.iter_mut().find(|old| (old.bound_at, old.reach) == (row.bound_at, row.reach));
         match alike {
             Some(old) => old.masks |= row.masks,
             None => rows.push(row),
         }
-        Ok(())
     }
 }
 
-fn parse_row(line: &str) -> Result<(String, Row), String> {
+/// Reads the text of one pack into roles with their rows, in the order of the file.
+///
+/// # Errors
+/// Every line that is refused.
+pub fn read_pack(pack: &str, text: &str) -> Result<Vec<(String, Vec<RowWords>)>, Vec<BadLine>> {
+    let bad_line = |line, reason| BadLine { pack: pack.to_owned(), line, reason };
+    let mut lines = (1..).zip(text.lines());
+    if lines.next().is_none_or(|(_, heading)| heading.trim_end() != HEADING) {
+        return Err(vec![bad_line(1, format!("the heading must be `{HEADING}`"))]);
+    }
+    let mut roles: Vec<(String, Vec<RowWords>)> = Vec::new();
+    let mut bad = Vec::new();
+    for (line, text) in lines {
+        let read = parse_line(text.trim_end()).and_then(|(role, words)| words.parse().map(|_| (role, words)));
+        match read {
+            Err(reason) => bad.push(bad_line(line, reason)),
+            Ok((role, words)) => match roles.iter_mut().find(|(name, _)| *name == role) {
+                Some((_, rows)) => rows.push(words),
+                None => roles.push((role, vec![words])),
+            },
+        }
+    }
+    if bad.is_empty() { Ok(roles) } else { Err(bad) }
+}
+
+/// The text of a pack with these roles: what [`read_pack`] reads.
+#[must_use]
+pub fn write_pack(roles: &[(String, Vec<RowWords>)]) -> String {
+    let mut text = format!("{HEADING}\n");
+    for (role, rows) in roles {
+        for RowWords { bound_at, capability, environments, reach } in rows {
+            text += &format!("{role},{bound_at},{capability},{environments},{reach},exported\n");
+        }
+    }
+    text
+}
+
+/// The name of a role or pack: small letters, digits and `-`.
+#[must_use]
+pub fn is_name(text: &str) -> bool {
+    (1..=63).contains(&text.len()) && text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
+}
+
+impl RowWords {
+    /// What the words mean.
+    ///
+    /// # Errors
+    /// What is not understood, for whoever wrote it.
+    pub fn parse(&self) -> Result<Row, String> {
+        let Self { bound_at, capability, environments, reach } = self;
+        let bound_at = Level::parse(bound_at).ok_or_else(|| format!("there is no kind of scope `{bound_at}`"))?;
+        let capability =
+            Capability::parse(capability).ok_or_else(|| format!("there is no capability `{capability}`"))?;
+        let masks = parse_environments(environments, capability)?;
+        let reach = parse_reach(reach, bound_at)?;
+        Ok(Row { bound_at, reach, masks })
+    }
+}
+
+fn parse_line(line: &str) -> Result<(String, RowWords), String> {
     let [role, bound_at, capability, environments, reach, basis] =
         csv::fields(line).ok_or("a row has six fields, and one with a comma stands in double quotes")?;
-    if role.is_empty() || !role.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-')) {
+    if !is_name(&role) {
         return Err(format!("`{role}` is no role name: use small letters, digits and `-`"));
     }
     if basis.is_empty() {
         return Err("the basis is missing: say where the row comes from".to_owned());
     }
-    let bound_at = Level::parse(&bound_at).ok_or_else(|| format!("there is no kind of scope `{bound_at}`"))?;
-    let capability = Capability::parse(&capability).ok_or_else(|| format!("there is no capability `{capability}`"))?;
-    let masks = parse_environments(&environments, capability)?;
-    let reach = parse_reach(&reach, bound_at)?;
-    Ok((role, Row { bound_at, reach, masks }))
+    Ok((role, RowWords { bound_at, capability, environments, reach }))
 }
 
 fn parse_environments(environments: &str, capability: Capability) -> Result<Masks, String> {

@@ -83,6 +83,8 @@ pub async fn grant(app: &App, op: &Op, input: Grant) -> Result<Model> {
         on_behalf_of: None,
         not_before: input.not_before,
         not_after: input.not_after,
+        reason: None,
+        eligible_role_id: None,
         created_by: Some(op.user()?),
         created_at: clock::now(),
     };

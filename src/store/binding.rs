@@ -41,6 +41,8 @@ pub async fn create_for_maker(write: &mut Write, user: UserId, role: &str, scope
         on_behalf_of: None,
         not_before: None,
         not_after: None,
+        reason: None,
+        eligible_role_id: None,
         created_by: None,
         created_at: clock::now(),
     };

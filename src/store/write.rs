@@ -146,6 +146,7 @@ impl Write {
             subject: Set(entry.subject.clone()),
             epoch: Set(self.epoch),
             request_id: Set(entry.request_id.clone()),
+            bindings: Set((!entry.bindings.is_empty()).then(|| entry.bindings.clone().into())),
             details: Set(entry.details.clone()),
         };
         audit_entry::Entity::insert(row).exec_without_returning(&self.tx).await.map_err(sql)?;
