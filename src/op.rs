@@ -13,6 +13,7 @@ use crate::authz::{Authority, Capability, Decision, Facts, Held, Mask, Packs, Pe
 use crate::error::{Error, Result};
 use crate::store::facts::{self, ActorFacts, ScopeFacts};
 use crate::store::{Source, Store, Write};
+use crate::store::{population, role};
 
 /// Who asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -207,6 +208,17 @@ impl Op {
         }
     }
 
+    /// The proof that the actor holds `C` on `target`, as a change that is under way sees it: for the parts of a change
+    /// that is made of several. Whoever made the change keeps the refusal.
+    ///
+    /// # Errors
+    /// As [`Op::permit`].
+    pub async fn permit_in<C: Held>(&self, write: &Write, target: impl Into<Target>) -> Result<Permit<C>> {
+        let packs = role::packs(write).await?;
+        let actor = facts::of_actor(write, &packs, self.user()?).await?;
+        judge(write, &packs, &actor, target.into(), Permit::judge).await
+    }
+
     /// Where the actor holds `C`; nowhere for nobody.
     ///
     /// # Errors
@@ -241,23 +253,14 @@ impl Op {
         Ok(explain(&facts, &self.packs, capability, scope))
     }
 
-    /// The facts of this actor about a scope, as a change sees them.
+    /// The facts of this actor about what is given on a scope, as a change sees them: with every place where it may land.
     ///
     /// # Errors
     /// `Unavailable` when the database does not answer.
-    pub async fn facts_in(&self, write: &Write, scope: Scope) -> Result<Facts> {
-        let actor = facts::of_actor(write, &self.packs, self.user()?).await?;
-        Ok(actor.about(&facts::of_scopes(write, &[scope]).await?))
-    }
-
-    /// Whether somebody holds a capability on a scope, as a change sees it.
-    ///
-    /// # Errors
-    /// `Unavailable` when the database does not answer.
-    pub async fn holds_in(&self, write: &Write, user: UserId, capability: Capability, scope: Scope) -> Result<bool> {
-        let actor = facts::of_actor(write, &self.packs, user).await?;
-        let facts = actor.about(&facts::of_scopes(write, &[scope]).await?);
-        Ok(Authority::of(&facts, &self.packs).allows(&facts, scope, capability))
+    pub async fn facts_about_gift(&self, write: &Write, packs: &Packs, scope: Scope) -> Result<Facts> {
+        let actor = facts::of_actor(write, packs, self.user()?).await?;
+        let landing: Vec<Scope> = population::landing(write, &[scope]).await?.into_iter().collect();
+        Ok(actor.about(&facts::of_scopes(write, &landing).await?))
     }
 
     async fn actor_facts(&self) -> Result<Arc<ActorFacts>> {

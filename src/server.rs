@@ -47,7 +47,7 @@ pub async fn open_store(config: &Config) -> Result<Store> {
     };
     tokio::fs::create_dir_all(&config.data).await.map_err(failed)?;
     restrict(&config.data).map_err(failed)?;
-    let store = Store::connect(&config.database()).await?;
+    let store = Store::connect(&config.database(), packs()?).await?;
     store.migrate().await?;
     Ok(store)
 }
@@ -104,8 +104,7 @@ pub const ISSUER: &str = "reeve";
 /// # Errors
 /// `Unavailable` with what is missing.
 pub async fn start(config: Config) -> Result<Server> {
-    let packs = packs()?;
-    config.check(&packs)?;
+    config.check(&packs()?)?;
     let store = open_store(&config).await?;
     let lock = lock(&config.data)?;
     let keys = Keys::open(&store, master_key(&config)?, ISSUER.to_owned()).await?;
@@ -131,7 +130,7 @@ pub async fn start(config: Config) -> Result<Server> {
     let config = with_addresses(config, api, edge_address);
     let app = Arc::new(App {
         store,
-        packs: Arc::new(packs),
+        packs: Arc::new(packs()?),
         keys,
         limits,
         artifacts,

@@ -7,7 +7,7 @@ use rustc_hash::FxHashMap;
 
 use super::capability::Capability;
 use super::facts::{EnvironmentKind, Facts, Scope};
-use super::mask::Mask;
+use super::mask::{Mask, Masks};
 use super::packs::Packs;
 use super::program;
 use super::terms::Holdings;
@@ -46,6 +46,12 @@ impl Authority {
     #[must_use]
     pub fn decide(&self, facts: &Facts, scopes: &[Scope]) -> FxHashMap<Scope, Mask> {
         program::decide(&self.holdings, facts, scopes)
+    }
+
+    /// What is held on each scope under each kind of environment; of an environment itself, under its own kind, in both.
+    #[must_use]
+    pub fn decide_by_kind(&self, facts: &Facts, scopes: &[Scope]) -> FxHashMap<Scope, Masks> {
+        program::decide_by_kind(&self.holdings, facts, scopes)
     }
 
     /// Whether the capability is held on the scope.

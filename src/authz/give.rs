@@ -34,6 +34,25 @@ pub fn missing_to_invite(
     missing(facts, packs, grant.into(), scope, Capability::MemberInvite)
 }
 
+/// What the actor lacks to define a role on a scope: every row of it, whatever it is bound at, weighed there.
+#[must_use]
+pub fn missing_to_define(
+    facts: &Facts,
+    packs: &Packs,
+    role: super::packs::RoleIndex,
+    scope: Scope,
+) -> Vec<(Capability, EnvironmentKind)> {
+    let mut all = Vec::new();
+    for row in packs.rows(role) {
+        for capability in row.masks.either().iter() {
+            all.extend(missing_to_give(facts, packs, capability, scope));
+        }
+    }
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
 fn missing(
     facts: &Facts,
     packs: &Packs,

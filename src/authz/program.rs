@@ -278,6 +278,25 @@ pub(super) fn decide(holdings: &Holdings, facts: &Facts, scopes: &[Scope]) -> Fx
     fold_decisions(program)
 }
 
+/// What of the holdings counts on each scope, by kind of environment.
+pub(super) fn decide_by_kind(holdings: &Holdings, facts: &Facts, scopes: &[Scope]) -> FxHashMap<Scope, Masks> {
+    let mut program = about_holdings(holdings, facts);
+    program.extend(scopes.iter().copied().map(Decide));
+    let (_, _, _, gives, ..) = program.run_with_hasher::<FxBuildHasher>();
+    let mut held: FxHashMap<Scope, Masks> = FxHashMap::default();
+    for Gives(scope, kind, mask, _) in gives {
+        let masks = held.entry(scope).or_default();
+        if facts.kind(scope).is_some() {
+            *masks |= Masks::both(mask);
+        } else if kind == EnvironmentKind::Production {
+            masks.production |= mask;
+        } else {
+            masks.nonproduction |= mask;
+        }
+    }
+    held
+}
+
 /// What of the holdings counts on each scope, whichever kind an environment has or would have.
 pub(super) fn decide_both(holdings: &Holdings, facts: &Facts, scopes: &[Scope]) -> FxHashMap<Scope, Mask> {
     let mut program = about_holdings(holdings, facts);

@@ -2,13 +2,16 @@
 //! Knows no policy: what a permit allows was decided where it was made.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use migrations::{Migrator, MigratorTrait};
 use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbBackend, DbErr, RuntimeErr, SqlErr, SqlxError};
 
+use crate::authz::Packs;
 use crate::error::{Error, Result};
 
+pub mod access_change;
 pub mod action;
 pub mod artifact;
 pub mod binding;
@@ -19,7 +22,9 @@ pub mod idempotency;
 pub mod organization;
 pub mod page;
 pub mod path;
+pub mod population;
 pub mod project;
+pub mod role;
 pub mod route;
 pub mod session;
 pub mod signing_key;
@@ -34,6 +39,7 @@ pub use write::Write;
 #[derive(Clone)]
 pub struct Store {
     db: DatabaseConnection,
+    roles: Arc<role::Roles>,
 }
 
 /// Something that can be read from: the store, or a transaction that sees its own changes.
@@ -45,6 +51,9 @@ mod source {
     pub trait Connected: Sync {
         type Connection: sea_orm::ConnectionTrait;
         fn connection(&self) -> &Self::Connection;
+        fn roles(&self) -> &super::role::Roles;
+        /// Whether it sees roles that nobody else sees yet.
+        fn changes_roles(&self) -> bool;
     }
 }
 
@@ -53,15 +62,21 @@ impl source::Connected for Store {
     fn connection(&self) -> &DatabaseConnection {
         &self.db
     }
+    fn roles(&self) -> &role::Roles {
+        &self.roles
+    }
+    fn changes_roles(&self) -> bool {
+        false
+    }
 }
 impl Source for Store {}
 
 impl Store {
-    /// Connects to `url` (`sqlite:` or `postgres:`).
+    /// Connects to `url` (`sqlite:` or `postgres:`); `packs` are the roles that everybody may bind.
     ///
     /// # Errors
     /// `Unavailable` when the database does not answer or cannot be opened; the text never holds the password.
-    pub async fn connect(url: &str) -> Result<Self> {
+    pub async fn connect(url: &str, packs: Packs) -> Result<Self> {
         let mut options = ConnectOptions::new(url);
         options.sqlx_logging(false).acquire_timeout(Duration::from_secs(10)).max_connections(8);
         options.map_sqlx_sqlite_opts(|options| {
@@ -76,7 +91,7 @@ impl Store {
         let db = Database::connect(options).await.map_err(|error| {
             Error::Unavailable(format!("cannot open the database; check the URL and that it runs ({})", brief(&error)))
         })?;
-        Ok(Self { db })
+        Ok(Self { db, roles: Arc::new(role::Roles::new(Arc::new(packs))) })
     }
 
     /// URL of the SQLite file in a data folder.

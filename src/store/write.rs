@@ -1,6 +1,8 @@
 //! A transaction that carries an audit entry: the only way to change a row. The permit of a write is taken inside it, so
 //! that nothing can change between the check and the use.
 
+use std::sync::Arc;
+
 use sea_orm::sea_query::{Expr, ExprTrait, LockType};
 use sea_orm::{
     ActiveValue::Set, DatabaseTransaction, EntityTrait, QuerySelect, SqliteTransactionMode, TransactionOptions,
@@ -11,6 +13,7 @@ use entities::ids::AuditEntryId;
 use entities::values::AuditOutcome;
 use entities::{audit_entry, policy_epoch};
 
+use super::role::Roles;
 use super::{Source, Store, source, sql};
 use crate::audit::Entry;
 use crate::error::{Error, Result};
@@ -22,12 +25,22 @@ pub struct Write {
     entry: Entry,
     epoch: i64,
     access: bool,
+    roles: Arc<Roles>,
+    changes_roles: bool,
+    /// Entries of the other parts of a change that is made of several.
+    others: Vec<Entry>,
 }
 
 impl source::Connected for Write {
     type Connection = DatabaseTransaction;
     fn connection(&self) -> &DatabaseTransaction {
         &self.tx
+    }
+    fn roles(&self) -> &Roles {
+        &self.roles
+    }
+    fn changes_roles(&self) -> bool {
+        self.changes_roles
     }
 }
 impl Source for Write {}
@@ -63,7 +76,15 @@ impl Store {
         }
         let row = select.one(&tx).await.map_err(sql)?;
         let epoch = row.ok_or_else(|| Error::Internal("the policy epoch has no row".to_owned()))?.epoch;
-        Ok(Write { tx, entry, epoch, access: matches!(lock, LockType::Update) })
+        Ok(Write {
+            tx,
+            entry,
+            epoch,
+            access: matches!(lock, LockType::Update),
+            roles: self.roles.clone(),
+            changes_roles: false,
+            others: Vec::new(),
+        })
     }
 
     /// Keeps an attempt that was refused.
@@ -90,6 +111,12 @@ impl Write {
     /// The entry that will tell of this change.
     pub fn entry(&mut self) -> &mut Entry {
         &mut self.entry
+    }
+
+    /// The change goes on with another part, which is told of apart; [`Write::entry`] is about that one from now on.
+    pub fn next_entry(&mut self, entry: Entry) {
+        let before = std::mem::replace(&mut self.entry, entry);
+        self.others.push(before);
     }
 
     /// The policy epoch that decisions taken here saw.
@@ -133,8 +160,19 @@ impl Write {
         Ok(())
     }
 
+    /// Says that roles are others here than outside.
+    pub(super) fn note_role_change(&mut self) {
+        self.changes_roles = true;
+    }
+
     async fn append(&mut self, outcome: AuditOutcome) -> Result<()> {
-        let entry = &self.entry;
+        for entry in self.others.iter().chain([&self.entry]) {
+            self.append_one(entry, outcome).await?;
+        }
+        Ok(())
+    }
+
+    async fn append_one(&self, entry: &Entry, outcome: AuditOutcome) -> Result<()> {
         let row = audit_entry::ActiveModel {
             id: Set(ids::new::<AuditEntryId>()),
             at: Set(clock::now()),

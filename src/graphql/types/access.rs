@@ -77,7 +77,7 @@ impl RoleBinding {
     }
 }
 
-type Arguments = (Option<i32>, Option<String>, Option<i32>, Option<String>);
+pub(super) type Arguments = (Option<i32>, Option<String>, Option<i32>, Option<String>);
 
 /// The bindings at a scope, for those who hold `member.view` there.
 pub(super) async fn bindings(
@@ -108,6 +108,33 @@ pub(in crate::graphql) struct RoleCapability {
     nonproduction: bool,
     /// Where it counts from.
     reach: RoleReach,
+}
+
+/// The environments on which something counts.
+#[derive(Enum, Clone, Copy, PartialEq, Eq)]
+pub(in crate::graphql) enum EnvironmentSelection {
+    /// All of them.
+    Any,
+    /// Production environments.
+    Production,
+    /// All but production environments.
+    Nonproduction,
+}
+
+impl EnvironmentSelection {
+    /// The word of the packs.
+    pub(in crate::graphql) const fn name(self) -> &'static str {
+        match self {
+            Self::Any => "any",
+            Self::Production => "production",
+            Self::Nonproduction => "nonproduction",
+        }
+    }
+
+    /// The selection that a word of the packs means.
+    pub(in crate::graphql) fn parse(word: &str) -> Option<Self> {
+        [Self::Any, Self::Production, Self::Nonproduction].into_iter().find(|selection| selection.name() == word)
+    }
 }
 
 /// Where a role counts from.
