@@ -21,6 +21,7 @@ use crate::runtime::process::ProcessDriver;
 use crate::service::App;
 use crate::service::keys::Keys;
 use crate::service::session::Limits;
+use crate::store::standing::Standings;
 use crate::store::{Store, action};
 use crate::sys::random;
 use crate::tasks::routes::Publisher;
@@ -31,6 +32,7 @@ use crate::{http, tasks};
 pub struct Server {
     api: SocketAddr,
     edge: EdgeHandle,
+    store: Store,
     stop: CancellationToken,
     tasks: TaskTracker,
     /// Held until the end: the folder is this server's alone.
@@ -129,9 +131,11 @@ pub async fn start(config: Config) -> Result<Server> {
     let api = address(&api_listener)?;
     let edge_address = address(&edge_listener)?;
     let config = with_addresses(config, api, edge_address);
+    let packs = Arc::new(packs);
     let app = Arc::new(App {
         store,
-        packs: Arc::new(packs),
+        standings: Arc::new(Standings::new(packs.clone())),
+        packs,
         keys,
         limits,
         artifacts,
@@ -160,10 +164,12 @@ pub async fn start(config: Config) -> Result<Server> {
     tasks.spawn(tasks::instances::run(app.clone(), publisher, stop.clone()));
     tasks.spawn(tasks::leftovers::run(app.clone(), stop.clone()));
     tasks.spawn(tasks::keys::run(app.clone(), stop.clone()));
-
+    let (store, stopped) = (app.store.clone(), stop.clone());
+    tasks.spawn(async move { store.keep_epoch(stopped).await });
+    let store = app.store.clone();
     tasks.spawn(http::serve(app, api_listener, stop.clone()));
     tasks.close();
-    Ok(Server { api, edge, stop, tasks, _lock: lock })
+    Ok(Server { api, edge, store, stop, tasks, _lock: lock })
 }
 
 impl Server {
@@ -175,6 +181,11 @@ impl Server {
     /// Where deployments are served.
     pub fn edge_address(&self) -> SocketAddr {
         self.edge.address()
+    }
+
+    /// Statements that all requests together have run so far; the beginning and the end of a transaction are none.
+    pub fn statements(&self) -> u64 {
+        self.store.all_statements()
     }
 
     /// Takes no new work, lets what is under way end, and leaves programs running: the next start finds them.

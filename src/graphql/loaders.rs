@@ -19,6 +19,9 @@ use crate::store;
 /// What a batch answers for each key.
 type Answer<T> = Result<Option<Arc<T>>>;
 
+/// What is asked by, and after how many changes of this request: an answer from before is none.
+type At<K> = (u64, K);
+
 /// A kind of look-up by key.
 pub(super) trait Lookup: Send + Sync + 'static {
     /// What is asked by.
@@ -34,30 +37,35 @@ pub(super) struct Batch<L> {
     lookup: std::marker::PhantomData<fn() -> L>,
 }
 
-impl<L: Lookup> BatchFn<L::Key, Answer<L::Value>> for Batch<L> {
-    async fn load(&mut self, keys: &[L::Key]) -> HashMap<L::Key, Answer<L::Value>> {
-        match L::many(&self.op, keys).await {
+impl<L: Lookup> BatchFn<At<L::Key>, Answer<L::Value>> for Batch<L> {
+    async fn load(&mut self, asked: &[At<L::Key>]) -> HashMap<At<L::Key>, Answer<L::Value>> {
+        let keys: Vec<L::Key> = asked.iter().map(|(_, key)| *key).collect();
+        match L::many(&self.op, &keys).await {
             Ok(found) => {
-                let mut found: HashMap<_, _> = found.into_iter().map(|(key, value)| (key, Arc::new(value))).collect();
-                keys.iter().map(|key| (*key, Ok(found.remove(key)))).collect()
+                let found: HashMap<_, _> = found.into_iter().map(|(key, value)| (key, Arc::new(value))).collect();
+                asked.iter().map(|at| (*at, Ok(found.get(&at.1).cloned()))).collect()
             }
-            Err(error) => keys.iter().map(|key| (*key, Err(error.clone()))).collect(),
+            Err(error) => asked.iter().map(|at| (*at, Err(error.clone()))).collect(),
         }
     }
 }
 
 /// One loader.
-pub(super) struct Load<L: Lookup>(Loader<L::Key, Answer<L::Value>, Batch<L>>);
+pub(super) struct Load<L: Lookup> {
+    op: Arc<Op>,
+    loader: Loader<At<L::Key>, Answer<L::Value>, Batch<L>>,
+}
 
 impl<L: Lookup> Load<L> {
     fn new(op: &Arc<Op>) -> Self {
         let batch = Batch { op: op.clone(), lookup: std::marker::PhantomData };
-        Self(Loader::new(batch).with_max_batch_size(1_000).with_yield_count(10))
+        let loader = Loader::new(batch).with_max_batch_size(1_000).with_yield_count(10);
+        Self { op: op.clone(), loader }
     }
 
     /// The value for `key`, if there is one and this actor may see it.
     pub(super) async fn one(&self, key: L::Key) -> Answer<L::Value> {
-        let loader = self.0.clone();
+        let (loader, key) = (self.loader.clone(), (self.op.changes(), key));
         // A task of its own: a field that is dropped half-way must not take down the batch that others wait for.
         let loaded = tokio::spawn(async move { loader.try_load(key).await }).await?;
         loaded.map_err(|e| Error::Internal(format!("a batch lost a key: {e}")))?

@@ -11,6 +11,7 @@ use crate::error::Result;
 use crate::runtime::Driver;
 use crate::runtime::artifacts::Artifacts;
 use crate::store::Store;
+use crate::store::standing::Standings;
 
 pub mod access;
 pub mod artifact;
@@ -31,6 +32,8 @@ pub struct App {
     pub store: Store,
     /// The role packs.
     pub packs: Arc<Packs>,
+    /// What actors hold, for reads.
+    pub standings: Arc<Standings>,
     /// Keys that sign tokens.
     pub keys: keys::Keys,
     /// Limits on attempts to sign in and up.

@@ -28,6 +28,16 @@ pub struct ActorFacts {
 }
 
 impl ActorFacts {
+    /// The scopes on which something is bound or managed, and those above.
+    pub(super) fn scopes(&self) -> &ScopeFacts {
+        &self.scopes
+    }
+
+    /// How many bindings and scopes there are.
+    pub(super) fn size(&self) -> u64 {
+        (self.bindings.len() + self.scopes.len()).try_into().unwrap_or(u64::MAX)
+    }
+
     /// The facts of a question about these scopes too.
     pub fn about(&self, more: &ScopeFacts) -> Facts {
         let mut scopes = self.scopes.clone();

@@ -2,6 +2,8 @@
 //! Knows no policy: what a permit allows was decided where it was made.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use migrations::{Migrator, MigratorTrait};
@@ -14,6 +16,7 @@ pub mod artifact;
 pub mod binding;
 pub mod deployment;
 pub mod environment;
+pub mod epoch;
 pub mod facts;
 pub mod idempotency;
 pub mod organization;
@@ -23,6 +26,7 @@ pub mod project;
 pub mod route;
 pub mod session;
 pub mod signing_key;
+pub mod standing;
 pub mod team;
 pub mod user;
 mod visible;
@@ -34,6 +38,9 @@ pub use write::Write;
 #[derive(Clone)]
 pub struct Store {
     db: DatabaseConnection,
+    epochs: Arc<epoch::Epochs>,
+    statements: Arc<AtomicU64>,
+    all_statements: Arc<AtomicU64>,
 }
 
 /// Something that can be read from: the store, or a transaction that sees its own changes.
@@ -62,21 +69,43 @@ impl Store {
     /// # Errors
     /// `Unavailable` when the database does not answer or cannot be opened; the text never holds the password.
     pub async fn connect(url: &str) -> Result<Self> {
-        let mut options = ConnectOptions::new(url);
-        options.sqlx_logging(false).acquire_timeout(Duration::from_secs(10)).max_connections(8);
-        options.map_sqlx_sqlite_opts(|options| {
-            // A write-ahead log lets readers go on while one writes; NORMAL is durable across a crash of the program,
-            // and FULL across one of the machine, which an accepted action has to survive.
-            options
-                .pragma("journal_mode", "WAL")
-                .pragma("synchronous", "FULL")
-                .pragma("foreign_keys", "ON")
-                .busy_timeout(Duration::from_secs(20))
-        });
-        let db = Database::connect(options).await.map_err(|error| {
+        let failed = |error: DbErr| {
             Error::Unavailable(format!("cannot open the database; check the URL and that it runs ({})", brief(&error)))
-        })?;
-        Ok(Self { db })
+        };
+        let db = Database::connect(options(url)).await.map_err(failed)?;
+        let mut apart = options(url);
+        apart.max_connections(1).connect_lazy(true).map_sqlx_postgres_opts(|options| {
+            // What waits behind a lock ends with it, so that the next question does not wait behind that.
+            let limit = epoch::ANSWER.as_millis().to_string();
+            options.application_name("reeve-epoch").options([("statement_timeout", limit)])
+        });
+        let epochs = epoch::Epochs::new(Database::connect(apart).await.map_err(failed)?);
+        Ok(Self { db, epochs: Arc::new(epochs), statements: Arc::default(), all_statements: Arc::default() })
+    }
+
+    /// The same database, counting the statements that are run through this handle.
+    #[must_use]
+    pub fn counting(&self) -> Self {
+        let mut store = Self { statements: Arc::default(), ..self.clone() };
+        let (own, all) = (store.statements.clone(), store.all_statements.clone());
+        store.db.set_metric_callback(move |_| {
+            own.fetch_add(1, Ordering::Relaxed);
+            all.fetch_add(1, Ordering::Relaxed);
+        });
+        store
+    }
+
+    /// Statements that were run through this handle since it began to count; the beginning and the end of a transaction are
+    /// none.
+    #[must_use]
+    pub fn statements(&self) -> u64 {
+        self.statements.load(Ordering::Relaxed)
+    }
+
+    /// Statements of all handles that count.
+    #[must_use]
+    pub fn all_statements(&self) -> u64 {
+        self.all_statements.load(Ordering::Relaxed)
     }
 
     /// URL of the SQLite file in a data folder.
@@ -120,6 +149,22 @@ impl Store {
     fn is_postgres(&self) -> bool {
         self.db.get_database_backend() == DbBackend::Postgres
     }
+}
+
+fn options(url: &str) -> ConnectOptions {
+    let mut options = ConnectOptions::new(url);
+    options.sqlx_logging(false).acquire_timeout(Duration::from_secs(10)).max_connections(8);
+    options.map_sqlx_sqlite_opts(|options| {
+        // A write-ahead log lets readers go on while one writes; NORMAL is durable across a crash of the program,
+        // and FULL across one of the machine, which an accepted action has to survive.
+        options
+            .pragma("journal_mode", "WAL")
+            .pragma("synchronous", "FULL")
+            .pragma("foreign_keys", "ON")
+            .busy_timeout(Duration::from_secs(20))
+    });
+    options.map_sqlx_postgres_opts(|options| options.application_name("reeve"));
+    options
 }
 
 fn migration_failed(error: &DbErr) -> Error {
