@@ -9,14 +9,14 @@ use std::time::{Duration, Instant};
 
 use sea_orm::sqlx::Error as SqlxError;
 use sea_orm::sqlx::postgres::{PgListener, PgPoolOptions};
-use sea_orm::{DatabaseConnection, EntityTrait};
+use sea_orm::{DatabaseConnection, DbErr, EntityTrait};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use entities::policy_epoch;
 
 use super::source::Connected;
-use super::{Store, sql};
+use super::{Store, brief, sql};
 use crate::error::{Error, Result};
 use crate::sys::clock;
 
@@ -93,7 +93,7 @@ impl Epochs {
         (clock::instant() < until).then(|| Confirmed { epoch: self.known(), until })
     }
 
-    async fn ask(&self) -> Result<i64> {
+    async fn ask(&self) -> Result<i64, DbErr> {
         let asked = clock::instant();
         let epoch = read(&self.asking).await?;
         self.confirm(epoch, asked);
@@ -102,9 +102,9 @@ impl Epochs {
 }
 
 /// The epoch as a connection sees it.
-pub(super) async fn read(connection: &impl sea_orm::ConnectionTrait) -> Result<i64> {
-    let row = policy_epoch::Entity::find_by_id(1).one(connection).await.map_err(sql)?;
-    Ok(row.ok_or_else(|| Error::Internal("the policy epoch has no row".to_owned()))?.epoch)
+async fn read(connection: &impl sea_orm::ConnectionTrait) -> Result<i64, DbErr> {
+    let row = policy_epoch::Entity::find_by_id(1).one(connection).await?;
+    Ok(row.ok_or_else(|| DbErr::RecordNotFound("the policy epoch has no row".to_owned()))?.epoch)
 }
 
 impl Store {
@@ -138,7 +138,7 @@ impl Store {
     /// # Errors
     /// `Unavailable` when the database does not answer.
     pub async fn policy_epoch(&self) -> Result<i64> {
-        self.epochs.ask().await
+        self.epochs.ask().await.map_err(sql)
     }
 
     /// Tells of every new epoch, as soon as it is known here.
@@ -161,7 +161,7 @@ impl Store {
         loop {
             let failed = match tokio::time::timeout(ANSWER, self.epochs.ask()).await {
                 Ok(Ok(_)) => None,
-                Ok(Err(error)) => Some(error.message()),
+                Ok(Err(error)) => Some(brief(&error)),
                 Err(_) => Some("no answer in time".to_owned()),
             };
             match &failed {
@@ -216,7 +216,7 @@ impl Store {
         };
         let asked = clock::instant();
         let tx = self.db.begin_with_options(options).await.map_err(sql)?;
-        let epoch = read(&tx).await?;
+        let epoch = read(&tx).await.map_err(sql)?;
         self.epochs.confirm(epoch, asked);
         Ok(Snapshot { tx, epoch, asked })
     }

@@ -174,7 +174,9 @@ fn migration_failed(error: &DbErr) -> Error {
 /// The driver's own words without the statement and its values.
 fn brief(error: &DbErr) -> String {
     match error {
-        DbErr::Conn(RuntimeErr::SqlxError(e)) | DbErr::Exec(RuntimeErr::SqlxError(e)) => e.to_string(),
+        DbErr::Conn(RuntimeErr::SqlxError(e))
+        | DbErr::Exec(RuntimeErr::SqlxError(e))
+        | DbErr::Query(RuntimeErr::SqlxError(e)) => e.to_string(),
         other => other.to_string(),
     }
 }
