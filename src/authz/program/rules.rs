@@ -223,7 +223,7 @@ crepe! {
     struct WhyNot<'a>(Reason, Option<Origin<'a>>);
     WhyNot(Reason::ActorSuspended, None) <- Refused(_, _), SuspendedActor(_);
     WhyNot(Reason::OrganizationSuspended, Some(origin)) <- Refused(_, _), Lacking(kind), Fits(kind, binding, origin),
-        !Idle(binding), !Passes(kind, origin);
+        !Idle(binding), !Passes(kind, _);
     WhyNot(Reason::EnvironmentFrozen, Some(origin)) <- Refused(_, _), Barred(Limit::Freeze), Lacking(kind),
         Passes(kind, origin);
     WhyNot(Reason::KeyNarrowed, Some(origin)) <- Refused(_, _), Barred(Limit::Key), Lacking(kind),
@@ -259,7 +259,7 @@ crepe! {
     @output pub(super) struct Violated(pub(super) Violation);
 
     // Giving (rule 8). The giver holds what the way of giving needs, and every row of the gift where it would land, in
-    // both kinds and reaching as far. Whoever joins a team is given what the team has. A role may be bound anywhere
+    // both kinds and reaching as far. Whoever joins a team is given what the team has and has not lost. A role may be bound anywhere
     // below the scope that owns it, so its rows are weighed there, whatever they would be bound at. A freeze does not
     // count here: it binds the receiver as it binds the giver.
     struct Needs(Scope, Masks, Spread);
@@ -267,7 +267,7 @@ crepe! {
         (way == Way::Binding);
     Needs(gift.scope, Masks::both(Capability::MemberInvite.mask()), Spread::Below) <- Give(gift, way),
         (way == Way::Invitation);
-    Needs(at, masks, spread) <- Give(gift, _), Landed(binding, _, at, spread, masks), (binding == gift);
+    Needs(at, masks, spread) <- Give(gift, _), !Ended(gift), Landed(binding, _, at, spread, masks), (binding == gift);
     Needs(scope, Masks::both(Capability::AccessManage.mask()), Spread::Below) <- Define(_, scope);
     Needs(scope, row.masks, Spread::Below) <- Define(role, scope), Defined(packs), for row in packs.rows(role);
     struct Withheld(Scope, Capability);
