@@ -134,8 +134,8 @@ crepe! {
     // Rule 5: in a suspended organization most of it does not count, unless it was given at the console. Nothing
     // reaches below the console but what is bound there, so where a grant landed tells.
     struct Suspended(Scope);
-    Suspended(scope) <- Place(scope, _), Known(facts), for &above in facts.lineage(scope).scopes(),
-        (facts.is_suspended(above));
+    Suspended(scope) <- Known(facts), for organization in facts.suspended(), Place(scope, _),
+        (facts.lineage(scope).contains(organization));
     struct Judged(Scope, Option<EnvironmentKind>, Mask);
     Judged(scope, view.only(facts.kind(scope)), Mask::ALL) <- Place(scope, view), Known(facts), !Suspended(scope);
     Judged(scope, view.only(facts.kind(scope)), *OPEN_WHILE_SUSPENDED) <- Place(scope, view), Known(facts),
@@ -148,7 +148,7 @@ crepe! {
         let given = masks.under(only) & if at == Scope::Console { Mask::ALL } else { open }, (!given.is_empty());
     @output pub(super) struct Holds(pub(super) Scope, pub(super) Masks);
     Holds(scope, given) <- Judged(scope, only, open), Known(facts), Remembered(holdings),
-        for (distance, at) in facts.lineage(scope).steps(), for (spread, masks) in holdings.at(at),
+        for (distance, at) in facts.lineage(scope).steps(), for held in holdings.at(at), for (spread, masks) in held.by_spread(),
         (spread.spans(distance)), let given = masks.under(only) & if at == Scope::Console { Mask::ALL } else { open },
         (!given.is_empty());
 
@@ -173,10 +173,11 @@ crepe! {
     Within(Scope::Console) <- List(_), !Top(_);
     struct Shut(Scope);
     Shut(at) <- List(capability), (!OPEN_WHILE_SUSPENDED.contains(capability)), Remembered(holdings), Known(facts),
-        for at in holdings.scopes(), for &above in facts.lineage(at).scopes(), (facts.is_suspended(above));
+        for organization in facts.suspended(),
+        for (at, _) in holdings.iter(), (facts.lineage(at).contains(organization));
     struct Sees(Scope, EnvironmentKind);
     Sees(place, kind) <- List(capability), !Uncarried(capability), Within(top), Remembered(holdings), Known(facts),
-        for (at, spread, masks) in holdings.iter(), (masks.either().contains(capability)),
+        for (at, held) in holdings.iter(), for (spread, masks) in held.by_spread(), (masks.either().contains(capability)),
         for place in facts.lower(at, top), (place.level().spans(capability.level())),
         (spread == Spread::Below || place == at && at.level() == capability.level()), !Shut(at),
         for kind in EnvironmentKind::BOTH, (masks.of(kind).contains(capability)),
