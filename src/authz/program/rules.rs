@@ -179,7 +179,7 @@ crepe! {
     Sees(place, kind) <- List(capability), !Uncarried(capability), Within(top), Remembered(holdings), Known(facts),
         for (at, held) in holdings.iter(), for (spread, masks) in held.by_spread(), (masks.either().contains(capability)),
         for place in facts.lower(at, top), (place.level().spans(capability.level())),
-        (spread == Spread::Below || place == at && at.level() == capability.level()), !Shut(at),
+        (spread == Spread::Below || at.level() == capability.level()), !Shut(at),
         for kind in EnvironmentKind::BOTH, (masks.of(kind).contains(capability)),
         (facts.kind(place).is_none_or(|own| own == kind));
     struct Covered(Scope, EnvironmentKind);
