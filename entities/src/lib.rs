@@ -3,6 +3,7 @@
 pub mod ids;
 pub mod values;
 
+pub mod access_change;
 pub mod action;
 pub mod action_step;
 pub mod api_key;

@@ -12,6 +12,7 @@ mod m0006_idempotency;
 mod m0007_roles;
 mod m0008_people;
 mod m0009_audit;
+mod m0010_access_changes;
 
 /// Every migration, in order.
 pub struct Migrator;
@@ -29,6 +30,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0007_roles::Migration),
             Box::new(m0008_people::Migration),
             Box::new(m0009_audit::Migration),
+            Box::new(m0010_access_changes::Migration),
         ]
     }
 }

@@ -39,6 +39,18 @@ impl ActorFacts {
         bindings.sort_by_key(|binding| binding.subject);
         Self { actor, suspended, teams, bindings, known: KnownScopes::new(scopes) }
     }
+
+    /// What is known of the scopes that the actor's own bindings bring into play.
+    #[must_use]
+    pub fn scopes(&self) -> &FxHashMap<Scope, ScopeFact> {
+        &self.known.scopes
+    }
+
+    /// How many bindings and scopes there are.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.bindings.len() + self.known.scopes.len()
+    }
 }
 
 /// Everything that a question about one actor may touch.

@@ -24,7 +24,17 @@ pub type ScopeFacts = FxHashMap<Scope, ScopeFact>;
 pub struct ActorFacts(Arc<authz::ActorFacts>);
 
 impl ActorFacts {
-    /// The facts of a question about these scopes too, as of now.
+    /// The scopes on which something is bound or managed, and those above.
+    pub(super) fn scopes(&self) -> &ScopeFacts {
+        self.0.scopes()
+    }
+
+    /// How many bindings and scopes there are.
+    pub(super) fn size(&self) -> u64 {
+        self.0.size().try_into().unwrap_or(u64::MAX)
+    }
+
+    /// The facts of a question about these scopes too.
     pub fn about(&self, more: &ScopeFacts) -> Facts {
         Facts::about(clock::now().timestamp_millis(), Arc::clone(&self.0), more.clone())
     }
@@ -186,7 +196,7 @@ pub async fn of_path(source: &impl Source, slugs: &[&str]) -> Result<Option<Scop
 }
 
 /// A binding as the program reads it. A role or capability that no pack knows gives nothing.
-fn fact(packs: &Packs, row: &binding::Model) -> Option<Binding> {
+pub(super) fn fact(packs: &Packs, row: &binding::Model) -> Option<Binding> {
     let grant = match (&row.role, &row.capability) {
         (Some(role), _) => Grant::Role(packs.role(role)?),
         (None, Some(name)) => Grant::Capability(Capability::parse(name)?),

@@ -1,16 +1,20 @@
 //! A transaction that carries an audit entry: the only way to change a row. The permit of a write is taken inside it, so
 //! that nothing can change between the check and the use.
 
+use std::sync::Arc;
+
 use sea_orm::sea_query::{Expr, ExprTrait, LockType};
 use sea_orm::{
-    ActiveValue::Set, DatabaseTransaction, EntityTrait, QuerySelect, SqliteTransactionMode, TransactionOptions,
-    TransactionTrait,
+    ActiveValue::Set, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, QuerySelect, SqliteTransactionMode,
+    Statement, TransactionOptions, TransactionTrait,
 };
 
 use entities::ids::AuditEntryId;
 use entities::values::AuditOutcome;
 use entities::{audit_entry, policy_epoch};
 
+use super::epoch::{self, Epochs};
+use super::role::{Generation, Roles};
 use super::{Source, Store, source, sql};
 use crate::audit::Entry;
 use crate::error::{Error, Result};
@@ -22,12 +26,25 @@ pub struct Write {
     entry: Entry,
     epoch: i64,
     access: bool,
+    roles: Arc<Roles>,
+    generation: Generation,
+    /// Entries of the other parts of a change that is made of several.
+    others: Vec<Entry>,
+    /// The epoch that this change begins.
+    next: Option<i64>,
+    epochs: Arc<Epochs>,
 }
 
 impl source::Connected for Write {
     type Connection = DatabaseTransaction;
     fn connection(&self) -> &DatabaseTransaction {
         &self.tx
+    }
+    fn roles(&self) -> &Roles {
+        &self.roles
+    }
+    fn generation(&self) -> Generation {
+        self.generation
     }
 }
 impl Source for Write {}
@@ -62,8 +79,18 @@ impl Store {
             select = select.lock(lock);
         }
         let row = select.one(&tx).await.map_err(sql)?;
-        let epoch = row.ok_or_else(|| Error::Internal("the policy epoch has no row".to_owned()))?.epoch;
-        Ok(Write { tx, entry, epoch, access: matches!(lock, LockType::Update) })
+        let row = row.ok_or_else(|| Error::Internal("the policy epoch has no row".to_owned()))?;
+        Ok(Write {
+            tx,
+            entry,
+            others: Vec::new(),
+            epoch: row.epoch,
+            access: matches!(lock, LockType::Update),
+            next: None,
+            epochs: self.epochs.clone(),
+            roles: self.roles.clone(),
+            generation: Generation::Known(row.roles),
+        })
     }
 
     /// Keeps an attempt that was refused.
@@ -75,15 +102,6 @@ impl Store {
         write.append(AuditOutcome::Refused).await?;
         write.tx.commit().await.map_err(sql)
     }
-
-    /// The generation of everything that authority derives from.
-    ///
-    /// # Errors
-    /// `Unavailable` when the database does not answer.
-    pub async fn policy_epoch(&self) -> Result<i64> {
-        let row = policy_epoch::Entity::find_by_id(1).one(&self.db).await.map_err(sql)?;
-        Ok(row.map_or(0, |row| row.epoch))
-    }
 }
 
 impl Write {
@@ -92,18 +110,42 @@ impl Write {
         &mut self.entry
     }
 
+    /// The change goes on with another part, which is told of apart; [`Write::entry`] is about that one from now on.
+    pub fn next_entry(&mut self, entry: Entry) {
+        let before = std::mem::replace(&mut self.entry, entry);
+        self.others.push(before);
+    }
+
     /// The policy epoch that decisions taken here saw.
     pub fn epoch(&self) -> i64 {
         self.epoch
     }
 
-    /// Makes the change and its audit entry durable, both or neither.
+    /// Makes the change and its audit entry durable, both or neither. When it is one of authority, reads of this process know
+    /// it at once, and other replicas are told.
     ///
     /// # Errors
     /// `Unavailable` when the database is gone; nothing has happened then.
     pub async fn commit(mut self) -> Result<()> {
         self.append(AuditOutcome::Allowed).await?;
-        self.tx.commit().await.map_err(sql)
+        if let Some(epoch) = self.next
+            && self.tx.get_database_backend() == DbBackend::Postgres
+        {
+            self.tell(epoch::CHANNEL, epoch.to_string()).await?;
+        }
+        self.tx.commit().await.map_err(sql)?;
+        if let Some(epoch) = self.next {
+            self.epochs.learn(epoch);
+        }
+        Ok(())
+    }
+
+    /// Leaves word for other replicas, which PostgreSQL delivers when this commits.
+    async fn tell(&self, channel: &str, payload: String) -> Result<()> {
+        let values = [channel.into(), payload.into()];
+        let notify = Statement::from_sql_and_values(DbBackend::Postgres, "SELECT pg_notify($1, $2)", values);
+        self.tx.execute_raw(notify).await.map_err(sql)?;
+        Ok(())
     }
 
     /// Takes everything back and keeps the attempt as a refused one.
@@ -125,6 +167,10 @@ impl Write {
                 self.entry.operation
             )));
         }
+        // Nobody else can have moved it since it was locked.
+        if self.next.replace(self.epoch + 1).is_some() {
+            return Ok(());
+        }
         policy_epoch::Entity::update_many()
             .col_expr(policy_epoch::Column::Epoch, Expr::col(policy_epoch::Column::Epoch).add(1))
             .exec(&self.tx)
@@ -133,8 +179,19 @@ impl Write {
         Ok(())
     }
 
+    /// Says that roles are others here than outside.
+    pub(super) fn note_role_change(&mut self) {
+        self.generation = Generation::Own;
+    }
+
     async fn append(&mut self, outcome: AuditOutcome) -> Result<()> {
-        let entry = &self.entry;
+        for entry in self.others.iter().chain([&self.entry]) {
+            self.append_one(entry, outcome).await?;
+        }
+        Ok(())
+    }
+
+    async fn append_one(&self, entry: &Entry, outcome: AuditOutcome) -> Result<()> {
         let row = audit_entry::ActiveModel {
             id: Set(ids::new::<AuditEntryId>()),
             at: Set(clock::now()),
