@@ -44,6 +44,17 @@ pub enum Target {
     Binding(BindingId),
 }
 
+impl Target {
+    /// The scope that it is judged on; none for what is not there.
+    async fn scope(self, source: &impl Source) -> Result<Option<Scope>> {
+        match self {
+            Self::Scope(scope) => Ok(Some(scope)),
+            Self::Deployment(id) => facts::of_deployment(source, id).await,
+            Self::Binding(id) => facts::of_binding(source, id).await,
+        }
+    }
+}
+
 impl From<Scope> for Target {
     fn from(scope: Scope) -> Self {
         Self::Scope(scope)
@@ -148,7 +159,9 @@ impl Op {
     pub async fn permit<C: Held>(&self, target: impl Into<Target>) -> Result<Permit<C>> {
         let target = target.into();
         let actor = self.actor_facts().await?;
-        judge(&self.store, &self.packs, &actor, target, Permit::judge).await
+        let permit = judge(&self.store, &self.packs, &actor, target, Permit::judge).await?;
+        self.store.used(self.user()?, permit.scope(), C::CAPABILITY);
+        Ok(permit)
     }
 
     /// Begins a change that needs `C` on `target`: the permit is taken on what the change's own transaction sees. A refusal
@@ -192,10 +205,11 @@ impl Op {
     async fn permitted<C: Held>(&self, mut write: Write, target: Target, rule: Rule<C>) -> Result<(Write, Permit<C>)> {
         let actor = facts::of_actor(&write, &self.packs, self.user()?).await?;
         write.entry().subject = Some(name(target));
-        match judge(&write, &self.packs, &actor, target, rule).await {
+        let verdict = judge(&write, &self.packs, &actor, target, rule).await;
+        self.testify(&mut write, &actor, target, &verdict).await?;
+        match verdict {
             Ok(permit) => {
-                write.entry().scope_kind = facts::scope_kind(permit.scope());
-                write.entry().scope_id = permit.key();
+                self.store.used(self.user()?, permit.scope(), C::CAPABILITY);
                 Ok((write, permit))
             }
             Err(error) => {
@@ -205,6 +219,32 @@ impl Op {
                 Err(error)
             }
         }
+    }
+
+    /// Tells the audit log what decided: the scope, and the bindings that give it or what stands against it.
+    async fn testify<C: Held>(
+        &self,
+        write: &mut Write,
+        actor: &ActorFacts,
+        target: Target,
+        verdict: &Result<Permit<C>>,
+    ) -> Result<()> {
+        let scope = match verdict {
+            Ok(permit) => Some(permit.scope()),
+            Err(_) => target.scope(write).await?,
+        };
+        let mut decision = None;
+        if let Some(scope) = scope {
+            let known = facts::of_scopes(write, &[scope]).await?;
+            write.concerns(scope, &known);
+            let there = scope == Scope::Console || known.contains_key(&scope);
+            decision = there.then(|| explain(&actor.about(&known), &self.packs, C::CAPABILITY, scope));
+        }
+        match verdict {
+            Ok(_) => write.entry().is_allowed_by(decision.as_ref()),
+            Err(_) => write.entry().is_refused_for(C::CAPABILITY, decision.as_ref()),
+        }
+        Ok(())
     }
 
     /// Where the actor holds `C`; nowhere for nobody.
@@ -281,12 +321,7 @@ async fn judge<C: Held>(
     target: Target,
     rule: Rule<C>,
 ) -> Result<Permit<C>> {
-    let scope = match target {
-        Target::Scope(scope) => Some(scope),
-        Target::Deployment(id) => facts::of_deployment(source, id).await?,
-        Target::Binding(id) => facts::of_binding(source, id).await?,
-    };
-    let Some(scope) = scope else { return Err(unseen(target)) };
+    let Some(scope) = target.scope(source).await? else { return Err(unseen(target)) };
     let facts = actor.about(&facts::of_scopes(source, &[scope]).await?);
     let authority = Authority::of(&facts, packs);
     if let Some(permit) = rule(&authority, &facts, scope) {

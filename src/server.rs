@@ -33,6 +33,7 @@ pub struct Server {
     edge: EdgeHandle,
     stop: CancellationToken,
     tasks: TaskTracker,
+    store: Store,
     /// Held until the end: the folder is this server's alone.
     _lock: std::fs::File,
 }
@@ -160,10 +161,12 @@ pub async fn start(config: Config) -> Result<Server> {
     tasks.spawn(tasks::instances::run(app.clone(), publisher, stop.clone()));
     tasks.spawn(tasks::leftovers::run(app.clone(), stop.clone()));
     tasks.spawn(tasks::keys::run(app.clone(), stop.clone()));
+    tasks.spawn(tasks::uses::run(app.clone(), stop.clone()));
 
+    let store = app.store.clone();
     tasks.spawn(http::serve(app, api_listener, stop.clone()));
     tasks.close();
-    Ok(Server { api, edge, stop, tasks, _lock: lock })
+    Ok(Server { api, edge, stop, tasks, store, _lock: lock })
 }
 
 impl Server {
@@ -182,6 +185,9 @@ impl Server {
         self.stop.cancel();
         self.edge.shutdown(Duration::from_secs(10)).await;
         self.tasks.wait().await;
+        if let Err(error) = self.store.write_uses().await {
+            tracing::warn!(?error, "the last uses of capabilities could not be written");
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use super::mutation::Mutation;
 use super::page::Listed;
 use super::query::Query;
 use super::types::access::RoleBinding;
+use super::types::audit::AuditEntry;
 use super::types::{Deployment, Environment, NodeInterface, Organization, Project, Team};
 
 /// The schema.
@@ -28,6 +29,7 @@ pub fn build() -> ReeveSchema {
         .override_output_type_description::<Listed<Deployment>>("A page of deployments.")
         .override_output_type_description::<Listed<Team>>("A page of teams.")
         .override_output_type_description::<Listed<RoleBinding>>("A page of role bindings.")
+        .override_output_type_description::<Listed<AuditEntry>>("A page of the audit log.")
         .limit_depth(DEPTH)
         .limit_recursive_depth(DEPTH + 8)
         .limit_aliases(ALIASES)

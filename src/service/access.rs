@@ -68,7 +68,9 @@ pub async fn grant(app: &App, op: &Op, input: Grant) -> Result<Model> {
     };
     let facts = op.facts_in(&write, input.scope).await?;
     if let Some((capability, _)) = missing_to_give(&facts, &app.packs, role, input.scope).into_iter().next() {
-        write.entry().details = serde_json::json!({ "role": input.role });
+        let lacking = capability.name();
+        write.entry().details =
+            serde_json::json!({ "role": input.role, "capability": lacking, "reason": "GRANTS_MORE_THAN_HELD" });
         write.refuse(op.store()).await?;
         return Err(Error::Forbidden { capability, resource: scope_name(input.scope) });
     }

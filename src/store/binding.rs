@@ -8,7 +8,7 @@ use entities::ids::{BindingId, Id, UserId};
 use entities::values::SubjectKind;
 
 use super::source::Connected;
-use super::{Source, Write, page, sql};
+use super::{Source, Write, page, sql, usage};
 use crate::authz::{Held, Permit, Scope, cap};
 use crate::error::{Error, Result};
 use crate::sys::{clock, ids};
@@ -97,12 +97,12 @@ pub async fn at(write: &Write, scope: Scope) -> Result<Vec<Model>> {
     Entity::find().filter(Column::ScopeId.eq(scope.uuid())).all(write.connection()).await.map_err(sql)
 }
 
-/// Removes what is bound at scopes that are going away.
+/// Removes what is bound at scopes that are going away, and what is known of its use there.
 pub(super) async fn remove_at(write: &mut Write, scopes: &[Uuid]) -> Result<()> {
     Entity::delete_many()
         .filter(Column::ScopeId.is_in(scopes.iter().copied()))
         .exec(write.connection())
         .await
         .map_err(sql)?;
-    Ok(())
+    usage::remove_at(write, scopes).await
 }

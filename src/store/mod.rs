@@ -2,6 +2,7 @@
 //! Knows no policy: what a permit allows was decided where it was made.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use migrations::{Migrator, MigratorTrait};
@@ -11,6 +12,7 @@ use crate::error::{Error, Result};
 
 pub mod action;
 pub mod artifact;
+pub mod audit;
 pub mod binding;
 pub mod deployment;
 pub mod environment;
@@ -24,6 +26,7 @@ pub mod route;
 pub mod session;
 pub mod signing_key;
 pub mod team;
+pub mod usage;
 pub mod user;
 mod visible;
 pub mod write;
@@ -34,6 +37,7 @@ pub use write::Write;
 #[derive(Clone)]
 pub struct Store {
     db: DatabaseConnection,
+    uses: Arc<usage::Uses>,
 }
 
 /// Something that can be read from: the store, or a transaction that sees its own changes.
@@ -76,7 +80,7 @@ impl Store {
         let db = Database::connect(options).await.map_err(|error| {
             Error::Unavailable(format!("cannot open the database; check the URL and that it runs ({})", brief(&error)))
         })?;
-        Ok(Self { db })
+        Ok(Self { db, uses: Arc::default() })
     }
 
     /// URL of the SQLite file in a data folder.
