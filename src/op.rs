@@ -202,6 +202,24 @@ impl Op {
         self.permitted(self.write_access(operation).await?, id.into(), Permit::judge_both_kinds).await
     }
 
+    /// The proof that a change may be begun, for what has to be looked up before; a refusal is kept as one of the change.
+    ///
+    /// # Errors
+    /// As [`Op::permit`].
+    pub async fn permit_to_begin<C: Held>(
+        &self,
+        operation: &'static str,
+        target: impl Into<Target>,
+    ) -> Result<Permit<C>> {
+        let target = target.into();
+        match self.permit(target).await {
+            Err(Error::Forbidden { .. } | Error::NotFound { .. }) => {
+                self.change(operation, target).await.map(|(_, permit)| permit)
+            }
+            answer => answer,
+        }
+    }
+
     async fn permitted<C: Held>(&self, mut write: Write, target: Target, rule: Rule<C>) -> Result<(Write, Permit<C>)> {
         let actor = facts::of_actor(&write, &self.packs, self.user()?).await?;
         write.entry().subject = Some(name(target));

@@ -114,16 +114,14 @@ impl Wanted {
         let subject = read("subject", self.subject);
         let request_id = read("requestId", self.request_id);
         let actor = actor.and_then(|text| user(&text).map_err(|problem| problems.push(problem.within("actor"))).ok());
+        let operation = operation
+            .and_then(|text| operations(text).map_err(|problem| problems.push(problem.within("operation"))).ok());
         for (field, at) in [("since", self.since), ("until", self.until)] {
             problems.extend(at.and_then(|at| imaginable(at).err()).map(|problem| problem.within(field)));
         }
         if !problems.is_empty() {
             return Err(problems.into());
         }
-        let operation = operation.map(|text| match text.ends_with('.') {
-            true => Operation::Beginning(text),
-            false => Operation::Exactly(text),
-        });
         let Self { outcome, since, until, .. } = self;
         Ok(Filter { actor, operation, outcome, subject, since, until, request_id })
     }
@@ -150,6 +148,17 @@ fn user(text: &str) -> Result<Actor, Invalid> {
     EmailAddress::parse(text).map(Actor::Email).map_err(|_| {
         Invalid::new("not_a_user", format!("{} is neither an e-mail address nor the id of a user", quote(text)))
     })
+}
+
+fn operations(text: String) -> Result<Operation, Invalid> {
+    if text.contains(|c| !matches!(c, 'a'..='z' | '_' | '.')) {
+        let text = format!(
+            "{} is no operation such as `access.grant`, nor the beginning of some such as `access.`",
+            quote(&text)
+        );
+        return Err(Invalid::new("not_an_operation", text));
+    }
+    Ok(if text.ends_with('.') { Operation::Beginning(text) } else { Operation::Exactly(text) })
 }
 
 /// A time that both databases can compare.

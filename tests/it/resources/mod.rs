@@ -1,6 +1,8 @@
 //! Stories by resource, told through the API and the edge.
 
 mod access;
+mod audit;
+mod audit_export;
 mod crash;
 mod demo;
 mod deployment;
@@ -16,3 +18,4 @@ mod people;
 mod process;
 mod project;
 mod session;
+mod usage;
