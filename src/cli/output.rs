@@ -28,6 +28,15 @@ impl Output {
         if text.is_empty() { Ok(()) } else { write_to(io::stdout().lock(), &printable(text)) }
     }
 
+    /// One of many results, a JSON document on a line; false when nobody reads any more.
+    pub(super) fn line(&self, document: &str) -> Result<bool, Failure> {
+        match writeln!(io::stdout().lock(), "{}", json_safe(document)) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+            Err(error) => Err(Failure::local("the output cannot be written", error)),
+        }
+    }
+
     /// What happens meanwhile. It helps nobody to fail because of it, so an unwritable standard error is fine.
     pub(super) fn note(&self, text: &str) {
         if !self.quiet {

@@ -6,6 +6,7 @@ use super::mutation::Mutation;
 use super::page::Listed;
 use super::query::Query;
 use super::types::access::RoleBinding;
+use super::types::audit::AuditEntry;
 use super::types::policy::{EligibleRole, PolicyTest};
 use super::types::role::CustomRole;
 use super::types::{Deployment, Environment, NodeInterface, Organization, Project, Team};
@@ -33,6 +34,7 @@ pub fn build() -> ReeveSchema {
         .override_output_type_description::<Listed<PolicyTest>>("A page of assertions about access.")
         .override_output_type_description::<Listed<EligibleRole>>("A page of roles that can be activated for a while.")
         .override_output_type_description::<Listed<CustomRole>>("A page of roles that were made or imported.")
+        .override_output_type_description::<Listed<AuditEntry>>("A page of the audit log.")
         .limit_depth(DEPTH)
         .limit_recursive_depth(DEPTH + 8)
         .limit_aliases(ALIASES)

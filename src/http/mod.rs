@@ -13,6 +13,7 @@ use crate::graphql::schema;
 use crate::service::App;
 
 mod answer;
+mod audit;
 mod blobs;
 mod document;
 mod graphql;
@@ -30,6 +31,7 @@ fn routes(app: Arc<App>) -> impl poem::Endpoint {
     Route::new()
         .at("/graphql", post(graphql::execute).get(graphql::method_not_allowed))
         .at("/blobs/:digest", put(blobs::receive))
+        .at("/audit.jsonl", get(audit::export))
         .at("/.well-known/jwks.json", get(health::jwks))
         .at("/healthz", get(health::alive))
         .at("/readyz", get(health::ready))

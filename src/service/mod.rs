@@ -14,6 +14,7 @@ use crate::store::standing::Standings;
 
 pub mod access;
 pub mod artifact;
+pub mod audit;
 pub mod deployment;
 pub mod environment;
 pub mod explanation;

@@ -15,6 +15,7 @@ use crate::error::{Error, Result};
 pub mod access_change;
 pub mod action;
 pub mod artifact;
+pub mod audit;
 pub mod binding;
 pub mod deployment;
 pub mod eligible_role;
@@ -35,6 +36,7 @@ pub mod session;
 pub mod signing_key;
 pub mod standing;
 pub mod team;
+pub mod usage;
 pub mod user;
 mod visible;
 pub mod write;
@@ -49,6 +51,7 @@ pub struct Store {
     epochs: Arc<epoch::Epochs>,
     statements: Arc<AtomicU64>,
     all_statements: Arc<AtomicU64>,
+    uses: Arc<usage::Uses>,
 }
 
 /// Something that can be read from: the store, or a transaction that sees its own changes.
@@ -103,6 +106,7 @@ impl Store {
             epochs: Arc::new(epochs),
             statements: Arc::default(),
             all_statements: Arc::default(),
+            uses: Arc::default(),
         })
     }
 

@@ -3,6 +3,7 @@
 use async_graphql::{Enum, Interface};
 
 pub(super) mod access;
+pub(super) mod audit;
 pub(super) mod console;
 pub(super) mod deployment;
 pub(super) mod environment;

@@ -11,7 +11,7 @@ use super::{Grant, eligible, grant, role};
 use crate::audit::Entry;
 use crate::error::{Error, Result};
 use crate::op::{Op, scope_name};
-use crate::store::{self, Write, facts};
+use crate::store::{self, Write};
 use crate::sys::clock;
 
 /// One change of who holds what.
@@ -111,6 +111,7 @@ pub async fn commit(op: &Op, changes: Vec<Change>, expected_epoch: Option<i64>) 
         Err(error) => return Err(error),
     };
     if let Some(error) = rails::refusal(&ran.rails) {
+        write.entry().details = rails::told(&ran.rails);
         write.refuse(op.store()).await?;
         return Err(error);
     }
@@ -195,10 +196,4 @@ async fn publish(write: &mut Write, differences: &[Difference]) -> Result<()> {
         differences: told.collect(),
     };
     store::access_change::append(write, row).await
-}
-
-/// Puts where a change happens into its entry.
-pub(super) fn place(write: &mut Write, scope: crate::authz::Scope) {
-    write.entry().scope_kind = facts::scope_kind(scope);
-    write.entry().scope_id = scope.uuid();
 }
