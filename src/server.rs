@@ -136,6 +136,7 @@ pub async fn start(config: Config) -> Result<Server> {
         store,
         standings: Arc::new(Standings::new(packs.clone())),
         packs,
+        presence: Arc::default(),
         keys,
         limits,
         artifacts,
@@ -164,6 +165,7 @@ pub async fn start(config: Config) -> Result<Server> {
     tasks.spawn(tasks::instances::run(app.clone(), publisher, stop.clone()));
     tasks.spawn(tasks::leftovers::run(app.clone(), stop.clone()));
     tasks.spawn(tasks::keys::run(app.clone(), stop.clone()));
+    tasks.spawn(tasks::sessions::run(app.clone(), stop.clone()));
     let (store, stopped) = (app.store.clone(), stop.clone());
     tasks.spawn(async move { store.keep_epoch(stopped).await });
     let store = app.store.clone();

@@ -18,8 +18,10 @@ pub mod artifact;
 pub mod deployment;
 pub mod environment;
 pub mod explanation;
+pub mod follow;
 pub mod keys;
 pub mod organization;
+pub mod presence;
 pub mod project;
 pub mod resolve;
 pub mod session;
@@ -34,6 +36,8 @@ pub struct App {
     pub packs: Arc<Packs>,
     /// What actors hold, for reads.
     pub standings: Arc<Standings>,
+    /// Sessions that have something open here.
+    pub presence: Arc<presence::Presence>,
     /// Keys that sign tokens.
     pub keys: keys::Keys,
     /// Limits on attempts to sign in and up.

@@ -19,6 +19,7 @@ pub mod environment;
 pub mod epoch;
 pub mod facts;
 pub mod idempotency;
+pub mod news;
 pub mod organization;
 pub mod page;
 pub mod path;
@@ -39,6 +40,7 @@ pub use write::Write;
 pub struct Store {
     db: DatabaseConnection,
     epochs: Arc<epoch::Epochs>,
+    news: Arc<news::News>,
     statements: Arc<AtomicU64>,
     all_statements: Arc<AtomicU64>,
 }
@@ -80,7 +82,13 @@ impl Store {
             options.application_name("reeve-epoch").options([("statement_timeout", limit)])
         });
         let epochs = epoch::Epochs::new(Database::connect(apart).await.map_err(failed)?);
-        Ok(Self { db, epochs: Arc::new(epochs), statements: Arc::default(), all_statements: Arc::default() })
+        Ok(Self {
+            db,
+            epochs: Arc::new(epochs),
+            news: Arc::new(news::News::new()),
+            statements: Arc::default(),
+            all_statements: Arc::default(),
+        })
     }
 
     /// The same database, counting the statements that are run through this handle.

@@ -5,3 +5,4 @@ pub mod instances;
 pub mod keys;
 pub mod leftovers;
 pub mod routes;
+pub mod sessions;
