@@ -19,6 +19,8 @@ pub struct Entry {
     pub scope_id: Uuid,
     /// Id of the object it concerns.
     pub subject: Option<String>,
+    /// Ids of the bindings that allow it, the nearest first.
+    pub bindings: Vec<String>,
     /// What else is worth keeping; never a secret.
     pub details: serde_json::Value,
 }
@@ -33,6 +35,7 @@ impl Entry {
             scope_kind: ScopeKind::Console,
             scope_id: Uuid::nil(),
             subject: None,
+            bindings: Vec::new(),
             details: serde_json::Value::Null,
         }
     }

@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::store::facts;
 use crate::store::standing::{Pinned, Standing, Standings};
 use crate::store::{Source, Store, Write};
+use crate::store::{population, role};
 
 /// Who asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,11 +124,6 @@ impl Op {
         &self.store
     }
 
-    /// The role packs, for what is shown; decisions take those of their epoch.
-    pub fn packs(&self) -> &Arc<Packs> {
-        self.standings.known_packs()
-    }
-
     /// Statements that were run for it so far; the beginning and the end of a transaction are none.
     #[must_use]
     pub fn statements(&self) -> u64 {
@@ -231,10 +227,19 @@ impl Op {
         }
     }
 
+    /// The proof that the actor holds `C` on `target`, as a change that is under way sees it: for the parts of a change
+    /// that is made of several. Whoever made the change keeps the refusal.
+    ///
+    /// # Errors
+    /// As [`Op::permit`].
+    pub async fn permit_in<C: Held>(&self, write: &Write, target: impl Into<Target>) -> Result<Permit<C>> {
+        self.judge_in(write, target.into(), Permit::judge).await
+    }
+
     async fn judge_in<C: Held>(&self, write: &Write, target: Target, rule: Rule<C>) -> Result<Permit<C>> {
         let user = self.user()?;
         let scope = scope_of(write, target).await?;
-        let packs = self.standings.packs(write, write.epoch()).await?;
+        let packs = role::packs(write).await?;
         let facts = facts_of(write, &packs, user, scope).await?;
         judge(&Authority::of(&facts, &packs), &facts, target, scope, rule)
     }
@@ -261,17 +266,23 @@ impl Op {
         }
     }
 
-    /// Why somebody may or may not do something. Whether the asker may ask is decided by the caller.
+    /// Why somebody may or may not do something, and the roles that this is told with. Whether the asker may ask is decided
+    /// by the caller.
     ///
     /// # Errors
     /// `Unavailable` when the database does not answer.
-    pub async fn explain(&self, subject: UserId, capability: Capability, scope: Scope) -> Result<Decision> {
+    pub async fn explain(
+        &self,
+        subject: UserId,
+        capability: Capability,
+        scope: Scope,
+    ) -> Result<(Decision, Arc<Packs>)> {
         let standing = if self.user().is_ok_and(|user| user == subject) {
             self.standing(subject, &[scope]).await?
         } else {
             self.standings.of(&self.store, subject, None, &[scope]).await?.standing
         };
-        Ok(standing.explain(capability, scope))
+        Ok((standing.explain(capability, scope), standing.packs().clone()))
     }
 
     /// The first moment, in Unix milliseconds, at which what the actor holds changes by itself.
@@ -282,23 +293,14 @@ impl Op {
         Ok(self.standing(self.user()?, &[]).await?.valid_until())
     }
 
-    /// The facts of this actor about a scope, as a change sees them.
+    /// The facts of this actor about what is given on a scope, as a change sees them: with every place where it may land.
     ///
     /// # Errors
     /// `Unavailable` when the database does not answer.
-    pub async fn facts_in(&self, write: &Write, scope: Scope) -> Result<Facts> {
-        let packs = self.standings.packs(write, write.epoch()).await?;
-        facts_of(write, &packs, self.user()?, scope).await
-    }
-
-    /// Whether somebody holds a capability on a scope, as a change sees it.
-    ///
-    /// # Errors
-    /// `Unavailable` when the database does not answer.
-    pub async fn holds_in(&self, write: &Write, user: UserId, capability: Capability, scope: Scope) -> Result<bool> {
-        let packs = self.standings.packs(write, write.epoch()).await?;
-        let facts = facts_of(write, &packs, user, scope).await?;
-        Ok(Authority::of(&facts, &packs).allows(&facts, scope, capability))
+    pub async fn facts_about_gift(&self, write: &Write, packs: &Packs, scope: Scope) -> Result<Facts> {
+        let actor = facts::of_actor(write, packs, self.user()?).await?;
+        let landing: Vec<Scope> = population::landing(write, &[scope]).await?.into_iter().collect();
+        Ok(actor.about(&facts::of_scopes(write, &landing).await?))
     }
 
     /// What the actor holds, for reads; until a change begins, the same whenever it is asked.

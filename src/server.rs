@@ -21,7 +21,6 @@ use crate::runtime::process::ProcessDriver;
 use crate::service::App;
 use crate::service::keys::Keys;
 use crate::service::session::Limits;
-use crate::store::standing::Standings;
 use crate::store::{Store, action};
 use crate::sys::random;
 use crate::tasks::routes::Publisher;
@@ -49,7 +48,7 @@ pub async fn open_store(config: &Config) -> Result<Store> {
     };
     tokio::fs::create_dir_all(&config.data).await.map_err(failed)?;
     restrict(&config.data).map_err(failed)?;
-    let store = Store::connect(&config.database()).await?;
+    let store = Store::connect(&config.database(), packs()?).await?;
     store.migrate().await?;
     Ok(store)
 }
@@ -106,8 +105,7 @@ pub const ISSUER: &str = "reeve";
 /// # Errors
 /// `Unavailable` with what is missing.
 pub async fn start(config: Config) -> Result<Server> {
-    let packs = packs()?;
-    config.check(&packs)?;
+    config.check(&packs()?)?;
     let store = open_store(&config).await?;
     let lock = lock(&config.data)?;
     let keys = Keys::open(&store, master_key(&config)?, ISSUER.to_owned()).await?;
@@ -131,11 +129,9 @@ pub async fn start(config: Config) -> Result<Server> {
     let api = address(&api_listener)?;
     let edge_address = address(&edge_listener)?;
     let config = with_addresses(config, api, edge_address);
-    let packs = Arc::new(packs);
     let app = Arc::new(App {
         store,
-        standings: Arc::new(Standings::new(packs.clone())),
-        packs,
+        standings: Arc::default(),
         presence: Arc::default(),
         keys,
         limits,

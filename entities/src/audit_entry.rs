@@ -32,6 +32,8 @@ pub struct Model {
     pub epoch: i64,
     /// The request that it came with.
     pub request_id: String,
+    /// Ids of the bindings that allowed it, the nearest first.
+    pub bindings: Option<Json>,
     /// What else is worth keeping; never a secret.
     pub details: Json,
 }

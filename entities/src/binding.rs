@@ -3,7 +3,7 @@
 use sea_orm::entity::prelude::*;
 
 use crate::{
-    ids::{BindingId, TeamId, UserId},
+    ids::{BindingId, EligibleRoleId, TeamId, UserId},
     values::{ScopeKind, SubjectKind},
 };
 
@@ -32,6 +32,10 @@ pub struct Model {
     pub not_before: Option<DateTimeUtc>,
     /// Counts until then.
     pub not_after: Option<DateTimeUtc>,
+    /// Why it was made, when somebody had to say so.
+    pub reason: Option<String>,
+    /// The eligible role that was activated.
+    pub eligible_role_id: Option<EligibleRoleId>,
     /// Who made it; none for the system itself.
     pub created_by: Option<UserId>,
     /// When it was made.

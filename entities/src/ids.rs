@@ -99,6 +99,20 @@ ids! {
     ActionId = "act";
     /// An entry of the audit log.
     AuditEntryId = "aud";
+    /// A role that was made or imported here.
+    RoleId = "rol";
+    /// A role that can be activated for a while.
+    EligibleRoleId = "elr";
+    /// An assertion about access.
+    PolicyTestId = "pts";
+    /// An invitation.
+    InvitationId = "inv";
+    /// A key of a user or service account.
+    ApiKeyId = "key";
+    /// An offer of an organization to a team.
+    TransferId = "trf";
+    /// Something that a user is told.
+    NoticeId = "ntc";
 }
 
 #[cfg(test)]

@@ -11,6 +11,8 @@ pub struct Model {
     pub id: i32,
     /// Grows with every change.
     pub epoch: i64,
+    /// Grows with every change of a role.
+    pub roles: i64,
 }
 
 /// None: joins are written where they are used.

@@ -9,6 +9,10 @@ mod m0003_organizations;
 mod m0004_deployments;
 mod m0005_actions;
 mod m0006_idempotency;
+mod m0007_roles;
+mod m0008_people;
+mod m0009_audit;
+mod m0010_access_changes;
 
 /// Every migration, in order.
 pub struct Migrator;
@@ -23,6 +27,10 @@ impl MigratorTrait for Migrator {
             Box::new(m0004_deployments::Migration),
             Box::new(m0005_actions::Migration),
             Box::new(m0006_idempotency::Migration),
+            Box::new(m0007_roles::Migration),
+            Box::new(m0008_people::Migration),
+            Box::new(m0009_audit::Migration),
+            Box::new(m0010_access_changes::Migration),
         ]
     }
 }

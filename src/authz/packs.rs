@@ -3,27 +3,26 @@
 //! The files are policy and are read strictly: a line that is not understood is refused, never skipped. It must not
 //! know who has a role.
 
-use std::fmt;
-
 use rustc_hash::FxHashMap;
 
-use super::capability::{Capability, Level};
-use super::csv;
-use super::facts::{EnvironmentKind, Grant};
+use super::capability::Level;
+use super::facts::{Grant, Scope};
 use super::mask::Masks;
+use super::pack_file::{BadLine, read_pack};
 
 /// The packs that are part of the program, by name: their text.
-pub const BUILT_IN: [(&str, &str); 3] = [
+pub const BUILT_IN: [(&str, &str); 6] = [
     ("reeve", include_str!("../../policy/packs/reeve.csv")),
     ("ownstak", include_str!("../../policy/packs/ownstak.csv")),
     ("mia-console", include_str!("../../policy/packs/mia-console.csv")),
+    ("devops-console", include_str!("../../policy/packs/devops-console.csv")),
+    ("launch", include_str!("../../policy/packs/launch.csv")),
+    ("codetainer", include_str!("../../policy/packs/codetainer.csv")),
 ];
-
-const HEADING: &str = "role,bound_at,capability,environments,reach,basis";
 
 /// The place of a role in its [`Packs`]; it means nothing in others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RoleIndex(u16);
+pub struct RoleIndex(u32);
 
 /// Which scopes a row counts on, seen from the scope that the role is bound on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -34,6 +33,24 @@ pub enum Reach {
     Parent,
     /// `managed`: every organization that the bound team manages, and everything below it.
     Managed,
+}
+
+impl Reach {
+    /// The word of the packs.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Itself => "self",
+            Self::Parent => "parent",
+            Self::Managed => "managed",
+        }
+    }
+
+    /// The reach that a word of the packs means.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Itself, Self::Parent, Self::Managed].into_iter().find(|reach| reach.name() == word)
+    }
 }
 
 /// Rows of a role that are alike in where they are bound and how far they reach, as one.
@@ -49,7 +66,12 @@ pub struct Row {
 
 #[derive(Debug, Clone)]
 struct Role {
+    /// What a binding names: the full name, or the id of a role that was made while the program ran.
+    key: String,
+    /// The full name, `pack/role`.
     name: String,
+    /// Where it may be bound, when it is not everybody's: there and below.
+    owner: Option<Scope>,
     rows: Vec<Row>,
 }
 
@@ -57,24 +79,7 @@ struct Role {
 #[derive(Debug, Clone, Default)]
 pub struct Packs {
     roles: Vec<Role>,
-    by_name: FxHashMap<String, RoleIndex>,
-}
-
-/// A line of a pack that is refused.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BadLine {
-    /// The name of the pack.
-    pub pack: String,
-    /// The line, counted from 1.
-    pub line: usize,
-    /// Why it is refused, for whoever wrote it.
-    pub reason: String,
-}
-
-impl fmt::Display for BadLine {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "pack `{}`, line {}: {}", self.pack, self.line, self.reason)
-    }
+    by_key: FxHashMap<String, RoleIndex>,
 }
 
 impl Packs {
@@ -95,136 +100,126 @@ impl Packs {
         let mut bad = Vec::new();
         let mut seen = Vec::new();
         for (pack, text) in packs {
-            let mut refuse = |line, reason| {
-                let pack = pack.to_owned();
-                bad.push(BadLine { pack, line, reason });
-            };
             if seen.contains(&pack) {
-                refuse(1, "there is another pack of this name, and roles would be mixed".to_owned());
+                let reason = "there is another pack of this name, and roles would be mixed".to_owned();
+                bad.push(BadLine { pack: pack.to_owned(), line: 1, reason });
                 continue;
             }
             seen.push(pack);
-            let mut lines = (1..).zip(text.lines());
-            if lines.next().is_none_or(|(_, heading)| heading != HEADING) {
-                refuse(1, format!("the heading must be `{HEADING}`"));
-                continue;
-            }
-            for (line, text) in lines {
-                let added = parse_row(text).and_then(|(role, row)| parsed.add(&format!("{pack}/{role}"), row));
-                if let Err(reason) = added {
-                    refuse(line, reason);
+            match read_pack(pack, text) {
+                Err(lines) => bad.extend(lines),
+                Ok(roles) => {
+                    for (role, rows) in roles {
+                        let rows = rows.iter().filter_map(|words| words.parse().ok());
+                        rows.for_each(|row| parsed.add(&format!("{pack}/{role}"), row));
+                    }
                 }
             }
         }
         if bad.is_empty() { Ok(parsed) } else { Err(bad) }
     }
 
-    /// The role with this full name, `pack/role`.
-    #[must_use]
-    pub fn role(&self, full_name: &str) -> Option<RoleIndex> {
-        self.by_name.get(full_name).copied()
+    /// Adds a role that was made while the program ran, under the key that bindings name it by; `owner` is the scope on
+    /// which, and below which, it may be bound.
+    pub fn add_made(&mut self, key: String, name: String, owner: Scope, rows: &[Row]) {
+        let index = self.next();
+        self.by_key.insert(key.clone(), index);
+        self.roles.push(Role { key, name, owner: Some(owner), rows: Vec::new() });
+        for row in rows {
+            self.fold(index, *row);
+        }
     }
 
-    /// Every role, in the order of the files.
+    /// The role that bindings name so: a full name, `pack/role`, or the id of a role that was made while the program ran.
+    #[must_use]
+    pub fn role(&self, key: &str) -> Option<RoleIndex> {
+        self.by_key.get(key).copied()
+    }
+
+    /// Every role that somebody on these scopes may bind, by what a binding names it: everybody's, and those of the scopes.
+    pub fn roles_of(&self, scopes: &[Scope]) -> impl Iterator<Item = RoleIndex> {
+        let places = (0..).map(RoleIndex).zip(&self.roles);
+        places.filter(|(_, role)| role.owner.is_none_or(|owner| scopes.contains(&owner))).map(|(index, _)| index)
+    }
+
+    /// What bindings name the roles by that have a row of this reach.
+    #[must_use]
+    pub fn roles_that_reach(&self, reach: Reach) -> Vec<&str> {
+        let reaching = self.roles.iter().filter(|role| role.rows.iter().any(|row| row.reach == reach));
+        reaching.map(|role| role.key.as_str()).collect()
+    }
+
+    /// Every role of the files, in their order.
     pub fn roles(&self) -> impl Iterator<Item = (RoleIndex, &str)> {
-        let names = self.roles.iter().map(|role| role.name.as_str());
-        (0..).map(RoleIndex).zip(names)
+        let places = (0..).map(RoleIndex).zip(&self.roles);
+        places.filter(|(_, role)| role.owner.is_none()).map(|(index, role)| (index, role.name.as_str()))
     }
 
     /// The rows of a role; none, when the role is not of these packs.
     #[must_use]
     pub fn rows(&self, role: RoleIndex) -> &[Row] {
-        let role = self.roles.get(usize::from(role.0));
-        role.map_or(&[], |role| &role.rows)
+        self.get(role).map_or(&[], |role| &role.rows)
+    }
+
+    /// What bindings name a role by.
+    #[must_use]
+    pub fn key(&self, role: RoleIndex) -> &str {
+        self.get(role).map_or("", |role| &role.key)
+    }
+
+    /// The scope on which, and below which, a role may be bound; none for a role that is everybody's.
+    #[must_use]
+    pub fn owner(&self, role: RoleIndex) -> Option<Scope> {
+        self.get(role)?.owner
     }
 
     /// The name of what a binding gives: the full name of a role, or the name of a capability.
     #[must_use]
     pub fn name(&self, grant: Grant) -> &str {
         match grant {
-            Grant::Role(role) => {
-                let role = self.roles.get(usize::from(role.0));
-                role.map_or("", |role| &role.name)
-            }
+            Grant::Role(role) => self.get(role).map_or("", |role| &role.name),
             Grant::Capability(capability) => capability.name(),
         }
     }
 
-    fn add(&mut self, full_name: &str, row: Row) -> Result<(), String> {
-        let index = match self.role(full_name) {
-            Some(index) => index,
-            None => {
-                let index = u16::try_from(self.roles.len()).map(RoleIndex);
-                let index = index.map_err(|_| "there are more roles than can be counted".to_owned())?;
-                let name = full_name.to_owned();
-                self.by_name.insert(name.clone(), index);
-                self.roles.push(Role { name, rows: Vec::new() });
-                index
-            }
-        };
-        let Some(Role { rows, .. }) = self.roles.get_mut(usize::from(index.0)) else {
-            return Ok(());
+    fn get(&self, role: RoleIndex) -> Option<&Role> {
+        self.roles.get(usize::try_from(role.0).ok()?)
+    }
+
+    /// Roles are counted in 32 bits; memory ends before that.
+    fn next(&self) -> RoleIndex {
+        RoleIndex(u32::try_from(self.roles.len()).unwrap_or(u32::MAX))
+    }
+
+    fn add(&mut self, full_name: &str, row: Row) {
+        let index = self.role(full_name).unwrap_or_else(|| {
+            let index = self.next();
+            let name = full_name.to_owned();
+            self.by_key.insert(name.clone(), index);
+            self.roles.push(Role { key: name.clone(), name, owner: None, rows: Vec::new() });
+            index
+        });
+        self.fold(index, row);
+    }
+
+    fn fold(&mut self, role: RoleIndex, row: Row) {
+        let Some(Role { rows, .. }) = usize::try_from(role.0).ok().and_then(|place| self.roles.get_mut(place)) else {
+            return;
         };
         let alike = rows.iter_mut().find(|old| (old.bound_at, old.reach) == (row.bound_at, row.reach));
         match alike {
             Some(old) => old.masks |= row.masks,
             None => rows.push(row),
         }
-        Ok(())
-    }
-}
-
-fn parse_row(line: &str) -> Result<(String, Row), String> {
-    let [role, bound_at, capability, environments, reach, basis] =
-        csv::fields(line).ok_or("a row has six fields, and one with a comma stands in double quotes")?;
-    if role.is_empty() || !role.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-')) {
-        return Err(format!("`{role}` is no role name: use small letters, digits and `-`"));
-    }
-    if basis.is_empty() {
-        return Err("the basis is missing: say where the row comes from".to_owned());
-    }
-    let bound_at = Level::parse(&bound_at).ok_or_else(|| format!("there is no kind of scope `{bound_at}`"))?;
-    let capability = Capability::parse(&capability).ok_or_else(|| format!("there is no capability `{capability}`"))?;
-    let masks = parse_environments(&environments, capability)?;
-    let reach = parse_reach(&reach, bound_at)?;
-    Ok((role, Row { bound_at, reach, masks }))
-}
-
-fn parse_environments(environments: &str, capability: Capability) -> Result<Masks, String> {
-    let only = match environments {
-        "any" => return Ok(Masks::both(capability.mask())),
-        "production" => EnvironmentKind::Production,
-        "nonproduction" => EnvironmentKind::Nonproduction,
-        other => {
-            return Err(format!("`{other}` is not one of `any`, `production`, `nonproduction`"));
-        }
-    };
-    if capability.level() != Level::Environment {
-        let name = capability.name();
-        return Err(format!("`{name}` is not judged on an environment: its environments must be `any`"));
-    }
-    let (mask, none) = (capability.mask(), Masks::default());
-    Ok(match only {
-        EnvironmentKind::Production => Masks { production: mask, ..none },
-        EnvironmentKind::Nonproduction => Masks { nonproduction: mask, ..none },
-    })
-}
-
-fn parse_reach(reach: &str, bound_at: Level) -> Result<Reach, String> {
-    match (reach, bound_at) {
-        ("self", _) => Ok(Reach::Itself),
-        ("parent", Level::Console) => Err("the console has no parent to reach".to_owned()),
-        ("parent", _) => Ok(Reach::Parent),
-        ("managed", Level::Team) => Ok(Reach::Managed),
-        ("managed", _) => Err("only a role bound at a team reaches `managed` organizations".to_owned()),
-        (other, _) => Err(format!("`{other}` is not one of `self`, `parent`, `managed`")),
     }
 }
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
+    use super::super::capability::Capability;
     use super::super::mask::Mask;
+    use super::super::pack_file::HEADING;
     use super::*;
 
     fn refusals(rows: &str) -> Vec<(usize, String)> {

@@ -36,7 +36,7 @@ pub async fn migrate(args: MigrateArgs) -> ExitCode {
 async fn migrated(args: MigrateArgs) -> Result<()> {
     let config = configured(args.storage)?;
     tokio::fs::create_dir_all(&config.data).await.map_err(|e| Error::Unavailable(format!("the data folder: {e}")))?;
-    let store = Store::connect(&config.database()).await?;
+    let store = Store::connect(&config.database(), server::packs()?).await?;
     let pending = store.pending_migrations().await?;
     if args.status {
         say(&if pending.is_empty() { "up to date".to_owned() } else { format!("to do: {}", pending.join(", ")) });

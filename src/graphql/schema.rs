@@ -7,6 +7,7 @@ use super::page::Listed;
 use super::query::Query;
 use super::subscription::Subscription;
 use super::types::access::RoleBinding;
+use super::types::role::CustomRole;
 use super::types::{Deployment, Environment, NodeInterface, Organization, Project, Team};
 
 /// The schema.
@@ -29,6 +30,7 @@ pub fn build() -> ReeveSchema {
         .override_output_type_description::<Listed<Deployment>>("A page of deployments.")
         .override_output_type_description::<Listed<Team>>("A page of teams.")
         .override_output_type_description::<Listed<RoleBinding>>("A page of role bindings.")
+        .override_output_type_description::<Listed<CustomRole>>("A page of roles that were made or imported.")
         .limit_depth(DEPTH)
         .limit_recursive_depth(DEPTH + 8)
         .limit_aliases(ALIASES)

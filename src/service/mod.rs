@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
-use crate::authz::Packs;
 use crate::config::Config;
 use crate::error::Result;
 use crate::runtime::Driver;
@@ -32,8 +31,6 @@ pub struct App {
     pub config: Config,
     /// The database.
     pub store: Store,
-    /// The role packs.
-    pub packs: Arc<Packs>,
     /// What actors hold, for reads.
     pub standings: Arc<Standings>,
     /// Sessions that have something open here.

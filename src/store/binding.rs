@@ -6,9 +6,10 @@ use uuid::Uuid;
 use entities::binding::{Column, Entity, Model};
 use entities::ids::{BindingId, Id, UserId};
 use entities::values::SubjectKind;
+use entities::{eligible_role, invitation};
 
 use super::source::Connected;
-use super::{Source, Write, page, sql};
+use super::{Source, Write, page, role, sql};
 use crate::authz::{Held, Permit, Scope, cap};
 use crate::error::{Error, Result};
 use crate::sys::{clock, ids};
@@ -41,6 +42,8 @@ pub async fn create_for_maker(write: &mut Write, user: UserId, role: &str, scope
         on_behalf_of: None,
         not_before: None,
         not_after: None,
+        reason: None,
+        eligible_role_id: None,
         created_by: None,
         created_at: clock::now(),
     };
@@ -52,6 +55,14 @@ async fn insert(write: &mut Write, row: Model) -> Result<Model> {
     Entity::insert(active).exec_without_returning(write.connection()).await.map_err(sql)?;
     write.bump_epoch().await?;
     Ok(row)
+}
+
+/// A binding, for finding out whom a change of it touches; it is shown to nobody.
+///
+/// # Errors
+/// `Unavailable` when the database does not answer.
+pub async fn find(write: &Write, id: BindingId) -> Result<Option<Model>> {
+    Entity::find_by_id(id).one(write.connection()).await.map_err(sql)
 }
 
 /// A binding at the scope that the permit speaks for.
@@ -87,20 +98,14 @@ pub async fn list(
     page::read(source, Entity::find().filter(Column::ScopeId.eq(permit.key())), Column::Id, page).await
 }
 
-/// Every binding at a scope: for the guard that an organization keeps somebody who manages its access.
-///
-/// # Errors
-/// `Unavailable` when the database does not answer.
-pub async fn at(write: &Write, scope: Scope) -> Result<Vec<Model>> {
-    Entity::find().filter(Column::ScopeId.eq(scope.uuid())).all(write.connection()).await.map_err(sql)
-}
-
-/// Removes what is bound at scopes that are going away.
+/// Removes what is bound, defined, offered or approved at scopes that are going away.
 pub(super) async fn remove_at(write: &mut Write, scopes: &[Uuid]) -> Result<()> {
-    Entity::delete_many()
-        .filter(Column::ScopeId.is_in(scopes.iter().copied()))
-        .exec(write.connection())
-        .await
-        .map_err(sql)?;
-    Ok(())
+    let connection = write.connection();
+    let keys = || scopes.iter().copied();
+    Entity::delete_many().filter(Column::ScopeId.is_in(keys())).exec(connection).await.map_err(sql)?;
+    let eligible = eligible_role::Entity::delete_many().filter(eligible_role::Column::ScopeId.is_in(keys()));
+    eligible.exec(connection).await.map_err(sql)?;
+    let offered = invitation::Entity::delete_many().filter(invitation::Column::ScopeId.is_in(keys()));
+    offered.exec(connection).await.map_err(sql)?;
+    role::remove_at(write, scopes).await
 }

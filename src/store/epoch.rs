@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use entities::policy_epoch;
 
+use super::role::{Generation, Roles};
 use super::source::Connected;
 use super::{Store, brief, news, sql};
 use crate::error::{Error, Result};
@@ -95,16 +96,16 @@ impl Epochs {
 
     async fn ask(&self) -> Result<i64, DbErr> {
         let asked = clock::instant();
-        let epoch = read(&self.asking).await?;
+        let epoch = read(&self.asking).await?.epoch;
         self.confirm(epoch, asked);
         Ok(epoch)
     }
 }
 
 /// The epoch as a connection sees it.
-async fn read(connection: &impl sea_orm::ConnectionTrait) -> Result<i64, DbErr> {
+async fn read(connection: &impl sea_orm::ConnectionTrait) -> Result<policy_epoch::Model, DbErr> {
     let row = policy_epoch::Entity::find_by_id(1).one(connection).await?;
-    Ok(row.ok_or_else(|| DbErr::RecordNotFound("the policy epoch has no row".to_owned()))?.epoch)
+    row.ok_or_else(|| DbErr::RecordNotFound("the policy epoch has no row".to_owned()))
 }
 
 impl Store {
@@ -217,15 +218,17 @@ impl Store {
         };
         let asked = clock::instant();
         let tx = self.db.begin_with_options(options).await.map_err(sql)?;
-        let epoch = read(&tx).await.map_err(sql)?;
-        self.epochs.confirm(epoch, asked);
-        Ok(Snapshot { tx, epoch, asked })
+        let row = read(&tx).await.map_err(sql)?;
+        self.epochs.confirm(row.epoch, asked);
+        Ok(Snapshot { tx, roles: self.roles.clone(), generation: row.roles, epoch: row.epoch, asked })
     }
 }
 
 /// A transaction that reads what there was at one moment, with the epoch of that moment.
 pub(super) struct Snapshot {
     tx: sea_orm::DatabaseTransaction,
+    roles: Arc<Roles>,
+    generation: i64,
     /// The epoch.
     pub(super) epoch: i64,
     /// No later than the moment.
@@ -236,6 +239,12 @@ impl Connected for Snapshot {
     type Connection = sea_orm::DatabaseTransaction;
     fn connection(&self) -> &Self::Connection {
         &self.tx
+    }
+    fn roles(&self) -> &Roles {
+        &self.roles
+    }
+    fn generation(&self) -> Generation {
+        Generation::Known(self.generation)
     }
 }
 impl super::Source for Snapshot {}

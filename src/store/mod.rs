@@ -9,8 +9,10 @@ use std::time::Duration;
 use migrations::{Migrator, MigratorTrait};
 use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbBackend, DbErr, RuntimeErr, SqlErr, SqlxError};
 
+use crate::authz::Packs;
 use crate::error::{Error, Result};
 
+pub mod access_change;
 pub mod action;
 pub mod artifact;
 pub mod binding;
@@ -23,7 +25,9 @@ pub mod news;
 pub mod organization;
 pub mod page;
 pub mod path;
+pub mod population;
 pub mod project;
+pub mod role;
 pub mod route;
 pub mod session;
 pub mod signing_key;
@@ -39,6 +43,7 @@ pub use write::Write;
 #[derive(Clone)]
 pub struct Store {
     db: DatabaseConnection,
+    roles: Arc<role::Roles>,
     epochs: Arc<epoch::Epochs>,
     news: Arc<news::News>,
     statements: Arc<AtomicU64>,
@@ -54,6 +59,9 @@ mod source {
     pub trait Connected: Sync {
         type Connection: sea_orm::ConnectionTrait;
         fn connection(&self) -> &Self::Connection;
+        fn roles(&self) -> &super::role::Roles;
+        /// The generation of the roles that it sees, if it knows that without asking.
+        fn generation(&self) -> super::role::Generation;
     }
 }
 
@@ -62,15 +70,21 @@ impl source::Connected for Store {
     fn connection(&self) -> &DatabaseConnection {
         &self.db
     }
+    fn roles(&self) -> &role::Roles {
+        &self.roles
+    }
+    fn generation(&self) -> role::Generation {
+        role::Generation::Ask
+    }
 }
 impl Source for Store {}
 
 impl Store {
-    /// Connects to `url` (`sqlite:` or `postgres:`).
+    /// Connects to `url` (`sqlite:` or `postgres:`); `packs` are the roles that everybody may bind.
     ///
     /// # Errors
     /// `Unavailable` when the database does not answer or cannot be opened; the text never holds the password.
-    pub async fn connect(url: &str) -> Result<Self> {
+    pub async fn connect(url: &str, packs: Packs) -> Result<Self> {
         let failed = |error: DbErr| {
             Error::Unavailable(format!("cannot open the database; check the URL and that it runs ({})", brief(&error)))
         };
@@ -84,6 +98,7 @@ impl Store {
         let epochs = epoch::Epochs::new(Database::connect(apart).await.map_err(failed)?);
         Ok(Self {
             db,
+            roles: Arc::new(role::Roles::new(Arc::new(packs))),
             epochs: Arc::new(epochs),
             news: Arc::new(news::News::new()),
             statements: Arc::default(),
@@ -119,6 +134,11 @@ impl Store {
     /// URL of the SQLite file in a data folder.
     pub fn sqlite_url(data: &Path) -> String {
         format!("sqlite://{}?mode=rwc", data.join("reeve.db").display())
+    }
+
+    /// The roles that everybody may bind.
+    pub fn file_roles(&self) -> &Arc<Packs> {
+        self.roles.files()
     }
 
     /// Brings the schema up to date.

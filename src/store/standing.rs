@@ -13,7 +13,7 @@ use entities::ids::UserId;
 
 use super::epoch::{FRESH, Snapshot};
 use super::facts::{self, ActorFacts, ScopeFacts};
-use super::{Source, Store};
+use super::{Store, role};
 use crate::authz::{Authority, Capability, Decision, Facts, Held, Mask, Packs, Scope, Visible, explain};
 use crate::error::{Error, Result};
 use crate::sys::clock;
@@ -27,7 +27,6 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What is remembered of all actors; one for a process.
 pub struct Standings {
-    packs: Arc<Packs>,
     remembered: Cache<UserId, Arc<Standing>, Weight>,
 }
 
@@ -75,26 +74,14 @@ impl Pinned {
     }
 }
 
-impl Standings {
+impl Default for Standings {
     /// Nothing is remembered yet.
-    #[must_use]
-    pub fn new(packs: Arc<Packs>) -> Self {
-        Self { packs, remembered: Cache::with_weighter(1_000, MOST_FACTS, Weight) }
+    fn default() -> Self {
+        Self { remembered: Cache::with_weighter(1_000, MOST_FACTS, Weight) }
     }
+}
 
-    /// The role packs as of an epoch: the one place that reads and writes take them from. `source` sees that epoch.
-    ///
-    /// # Errors
-    /// None as long as packs come with the program.
-    pub async fn packs(&self, _source: &impl Source, _epoch: i64) -> Result<Arc<Packs>> {
-        Ok(self.packs.clone())
-    }
-
-    /// The newest role packs that are known here, for what is shown and not decided.
-    pub fn known_packs(&self) -> &Arc<Packs> {
-        &self.packs
-    }
-
+impl Standings {
     /// What the actor holds, with what is known of these scopes.
     ///
     /// # Errors
@@ -134,7 +121,7 @@ impl Standings {
 
     async fn read(&self, snapshot: Snapshot, actor: UserId, scopes: &[Scope]) -> Result<Pinned> {
         let (epoch, asked) = (snapshot.epoch, snapshot.asked);
-        let packs = self.packs(&snapshot, epoch).await?;
+        let packs = role::packs(&snapshot).await?;
         let facts = facts::of_actor(&snapshot, &packs, actor).await?;
         let about = facts::of_scopes(&snapshot, scopes).await?;
         snapshot.end().await?;
@@ -177,6 +164,12 @@ impl Standing {
     #[must_use]
     pub fn authority(&self) -> &Authority {
         &self.authority
+    }
+
+    /// The roles that it was derived with.
+    #[must_use]
+    pub fn packs(&self) -> &Arc<Packs> {
+        &self.packs
     }
 
     /// Where the actor holds `C`.

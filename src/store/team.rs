@@ -67,13 +67,3 @@ pub async fn of_user(source: &impl Source, user: UserId, page: &page::Page) -> R
 pub async fn personal(source: &impl Source, user: UserId) -> Result<Option<team::Model>> {
     team::Entity::find().filter(team::Column::PersonalUserId.eq(user)).one(source.connection()).await.map_err(sql)
 }
-
-/// The members of a team: for the guard that somebody remains who manages access.
-///
-/// # Errors
-/// `Unavailable` when the database does not answer.
-pub async fn members(write: &Write, team: TeamId) -> Result<Vec<UserId>> {
-    let select = team_member::Entity::find().filter(team_member::Column::TeamId.eq(team));
-    let rows = select.all(write.connection()).await.map_err(sql)?;
-    Ok(rows.into_iter().map(|row| row.user_id).collect())
-}

@@ -15,6 +15,7 @@ use entities::{audit_entry, policy_epoch};
 
 use super::epoch::{self, Epochs};
 use super::news::{self, News};
+use super::role::{Generation, Roles};
 use super::{Source, Store, source, sql};
 use crate::audit::Entry;
 use crate::error::{Error, Result};
@@ -26,6 +27,10 @@ pub struct Write {
     entry: Entry,
     epoch: i64,
     access: bool,
+    roles: Arc<Roles>,
+    generation: Generation,
+    /// Entries of the other parts of a change that is made of several.
+    others: Vec<Entry>,
     /// The epoch that this change begins.
     next: Option<i64>,
     /// Where deployments change with it.
@@ -38,6 +43,12 @@ impl source::Connected for Write {
     type Connection = DatabaseTransaction;
     fn connection(&self) -> &DatabaseTransaction {
         &self.tx
+    }
+    fn roles(&self) -> &Roles {
+        &self.roles
+    }
+    fn generation(&self) -> Generation {
+        self.generation
     }
 }
 impl Source for Write {}
@@ -72,10 +83,20 @@ impl Store {
             select = select.lock(lock);
         }
         let row = select.one(&tx).await.map_err(sql)?;
-        let epoch = row.ok_or_else(|| Error::Internal("the policy epoch has no row".to_owned()))?.epoch;
-        let access = matches!(lock, LockType::Update);
-        let (epochs, news) = (self.epochs.clone(), self.news.clone());
-        Ok(Write { tx, entry, epoch, access, next: None, deployments: Vec::new(), epochs, news })
+        let row = row.ok_or_else(|| Error::Internal("the policy epoch has no row".to_owned()))?;
+        Ok(Write {
+            tx,
+            entry,
+            others: Vec::new(),
+            epoch: row.epoch,
+            access: matches!(lock, LockType::Update),
+            next: None,
+            deployments: Vec::new(),
+            epochs: self.epochs.clone(),
+            news: self.news.clone(),
+            roles: self.roles.clone(),
+            generation: Generation::Known(row.roles),
+        })
     }
 
     /// Keeps an attempt that was refused.
@@ -93,6 +114,12 @@ impl Write {
     /// The entry that will tell of this change.
     pub fn entry(&mut self) -> &mut Entry {
         &mut self.entry
+    }
+
+    /// The change goes on with another part, which is told of apart; [`Write::entry`] is about that one from now on.
+    pub fn next_entry(&mut self, entry: Entry) {
+        let before = std::mem::replace(&mut self.entry, entry);
+        self.others.push(before);
     }
 
     /// The policy epoch that decisions taken here saw.
@@ -159,8 +186,19 @@ impl Write {
         Ok(())
     }
 
+    /// Says that roles are others here than outside.
+    pub(super) fn note_role_change(&mut self) {
+        self.generation = Generation::Own;
+    }
+
     async fn append(&mut self, outcome: AuditOutcome) -> Result<()> {
-        let entry = &self.entry;
+        for entry in self.others.iter().chain([&self.entry]) {
+            self.append_one(entry, outcome).await?;
+        }
+        Ok(())
+    }
+
+    async fn append_one(&self, entry: &Entry, outcome: AuditOutcome) -> Result<()> {
         let row = audit_entry::ActiveModel {
             id: Set(ids::new::<AuditEntryId>()),
             at: Set(clock::now()),
@@ -172,6 +210,7 @@ impl Write {
             subject: Set(entry.subject.clone()),
             epoch: Set(self.epoch),
             request_id: Set(entry.request_id.clone()),
+            bindings: Set((!entry.bindings.is_empty()).then(|| entry.bindings.clone().into())),
             details: Set(entry.details.clone()),
         };
         audit_entry::Entity::insert(row).exec_without_returning(&self.tx).await.map_err(sql)?;

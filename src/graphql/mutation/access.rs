@@ -1,30 +1,63 @@
-//! Giving and taking roles.
+//! Giving and taking roles, one by one or several at once.
 
-use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
+use async_graphql::{Context, ID, InputObject, Object, OneofObject, SimpleObject};
 use chrono::{DateTime, Utc};
 
-use entities::ids::BindingId;
+use entities::ids::{BindingId, TeamId};
 
-use crate::error::Result;
-use crate::graphql::context::{app, op};
+use super::role::{CreateRoleInput, UpdateRoleInput};
+use crate::error::{Error, Result};
+use crate::graphql::context::op;
 use crate::graphql::directive::requires;
 use crate::graphql::input;
 use crate::graphql::types::access::RoleBinding;
-use crate::service::{access, resolve};
+use crate::graphql::types::permission::capability;
+use crate::op::Op;
+use crate::service::access::{self, Change, Changed, Gift, Grant};
+use crate::service::resolve;
 
-/// A role for somebody.
-#[derive(InputObject)]
-struct GrantRoleInput {
+/// A role, or a single capability, for somebody.
+#[derive(InputObject, Clone)]
+pub(in crate::graphql) struct GrantRoleInput {
     /// E-mail address or id of a user, or id of a team.
     subject: String,
-    /// Full name of the role, e.g. `ownstak/editor`.
-    role: String,
+    /// Full name of the role, e.g. `ownstak/editor`, or the name or id of one that was made here.
+    role: Option<String>,
+    /// A single capability instead of a role, e.g. `log.view`.
+    capability: Option<String>,
     /// Id or path of an organization, project or environment, id of a team, or `console`.
     scope: String,
+    /// Id of a team: counts only while the user is in it and it manages the organization.
+    on_behalf_of: Option<ID>,
     /// Counts from then on.
     not_before: Option<DateTime<Utc>>,
     /// Counts until then.
     not_after: Option<DateTime<Utc>>,
+    /// Why; kept in the audit log.
+    reason: Option<String>,
+}
+
+impl GrantRoleInput {
+    async fn change(self, op: &Op) -> Result<Change> {
+        let scope = resolve::scope(op, &self.scope).await?;
+        let gift = match (self.role, self.capability) {
+            (Some(role), None) => Gift::Role(role),
+            (None, Some(name)) => Gift::Capability(capability("capability", &name)?),
+            _ => return Err(Error::invalid("role", "exactly_one", "give `role` or `capability`, one of them")),
+        };
+        let on_behalf_of = self.on_behalf_of.map(|id| input::id::<TeamId>("onBehalfOf", &id)).transpose()?;
+        let reason = self.reason.map(|text| input::text("reason", &text, 1_000)).transpose()?;
+        Ok(Change::Grant(Grant {
+            subject: resolve::subject(op, scope, &self.subject).await?,
+            gift,
+            scope,
+            on_behalf_of,
+            not_before: self.not_before,
+            not_after: self.not_after,
+            reason,
+            eligible_role: None,
+        }))
+    }
 }
 
 /// The new binding.
@@ -35,8 +68,8 @@ struct GrantRolePayload {
 }
 
 /// A binding to remove.
-#[derive(InputObject)]
-struct RevokeBindingInput {
+#[derive(InputObject, Clone)]
+pub(in crate::graphql) struct RevokeBindingInput {
     /// Which.
     id: ID,
 }
@@ -48,31 +81,103 @@ struct RevokeBindingPayload {
     revoked_id: ID,
 }
 
+/// One change of who holds what.
+#[derive(OneofObject, Clone)]
+pub(in crate::graphql) enum AccessChangeInput {
+    /// Gives somebody a role.
+    GrantRole(GrantRoleInput),
+    /// Takes a binding away.
+    RevokeBinding(RevokeBindingInput),
+    /// Makes a role.
+    CreateRole(CreateRoleInput),
+    /// Changes what a role gives.
+    UpdateRole(UpdateRoleInput),
+    /// Id of a role to remove.
+    DeleteRole(ID),
+}
+
+/// What the changes mean to the service.
+pub(in crate::graphql) async fn changes(op: &Op, inputs: Vec<AccessChangeInput>) -> Result<Vec<Change>> {
+    if inputs.len() > 100 {
+        return Err(Error::invalid("changes", "too_many", "at most 100 changes at once"));
+    }
+    let mut changes = Vec::with_capacity(inputs.len());
+    for change in inputs {
+        changes.push(match change {
+            AccessChangeInput::GrantRole(input) => input.change(op).await?,
+            AccessChangeInput::RevokeBinding(input) => Change::Revoke(input::id("id", &input.id)?),
+            AccessChangeInput::CreateRole(input) => input.change(op).await?,
+            AccessChangeInput::UpdateRole(input) => input.change()?,
+            AccessChangeInput::DeleteRole(id) => Change::DeleteRole(input::id("id", &id)?),
+        });
+    }
+    Ok(changes)
+}
+
+/// Several changes, all or none.
+#[derive(InputObject)]
+struct ChangeAccessInput {
+    /// In the order in which they are made.
+    changes: Vec<AccessChangeInput>,
+    /// The epoch of the preview: refused with `CONFLICT` when who holds what has changed since.
+    expected_epoch: Option<i64>,
+}
+
+/// What the changes made.
+#[derive(SimpleObject)]
+struct ChangeAccessPayload {
+    /// The bindings that were made.
+    bindings: Vec<RoleBinding>,
+    /// Ids of the bindings that were taken away.
+    revoked_ids: Vec<ID>,
+}
+
+/// The one result of one change.
+pub(super) async fn make(op: &Op, change: Change) -> Result<Changed> {
+    let changed = access::commit(op, vec![change], None).await?;
+    changed.into_iter().next().ok_or_else(|| Error::Internal("a change without a result".to_owned()))
+}
+
+/// A change answered with the result of another kind.
+pub(super) fn mixed_up<T>(_: Changed) -> Result<T> {
+    Err(Error::Internal("a change answered with the result of another kind".to_owned()))
+}
+
 #[derive(Default)]
 pub(super) struct AccessMutation;
 
 #[Object]
 impl AccessMutation {
-    /// Gives somebody a role. Nobody gives more than they hold. Requires `access.manage`.
+    /// Gives somebody a role or a single capability. Nobody gives more than they hold. Requires `access.manage`.
     #[graphql(directive = requires::apply("access.manage".into(), "scope".into()))]
     async fn grant_role(&self, ctx: &Context<'_>, input: GrantRoleInput) -> Result<GrantRolePayload> {
         let op = op(ctx);
-        let scope = resolve::scope(op, &input.scope).await?;
-        let grant = access::Grant {
-            subject: resolve::subject(op, scope, &input.subject).await?,
-            role: input.role,
-            scope,
-            not_before: input.not_before,
-            not_after: input.not_after,
-        };
-        let row = access::grant(app(ctx), op, grant).await?;
-        Ok(GrantRolePayload { binding: RoleBinding(row) })
+        match make(op, input.change(op).await?).await? {
+            Changed::Bound(row) => Ok(GrantRolePayload { binding: RoleBinding(row) }),
+            other => mixed_up(other),
+        }
     }
 
     /// Takes a role away. Requires `access.manage` where it is bound.
     #[graphql(directive = requires::apply("access.manage".into(), "id".into()))]
     async fn revoke_binding(&self, ctx: &Context<'_>, input: RevokeBindingInput) -> Result<RevokeBindingPayload> {
-        access::revoke(op(ctx), input::id::<BindingId>("id", &input.id)?).await?;
+        make(op(ctx), Change::Revoke(input::id::<BindingId>("id", &input.id)?)).await?;
         Ok(RevokeBindingPayload { revoked_id: input.id })
+    }
+
+    /// Makes several changes of who holds what, all or none. Requires `access.manage` wherever one of them happens.
+    #[graphql(directive = requires::apply("access.manage".into(), "changes".into()))]
+    async fn change_access(&self, ctx: &Context<'_>, input: ChangeAccessInput) -> Result<ChangeAccessPayload> {
+        let op = op(ctx);
+        let changed = access::commit(op, changes(op, input.changes).await?, input.expected_epoch).await?;
+        let mut payload = ChangeAccessPayload { bindings: Vec::new(), revoked_ids: Vec::new() };
+        for each in changed {
+            match each {
+                Changed::Bound(row) => payload.bindings.push(RoleBinding(row)),
+                Changed::Revoked(row) => payload.revoked_ids.push(ID(row.id.to_string())),
+                Changed::Role(_) | Changed::RoleGone(_) => {}
+            }
+        }
+        Ok(payload)
     }
 }

@@ -7,6 +7,7 @@ mod deployment;
 mod environment;
 mod organization;
 mod project;
+mod role;
 mod session;
 
 /// What can be changed.
@@ -17,5 +18,6 @@ pub struct Mutation(
     project::ProjectMutation,
     environment::EnvironmentMutation,
     access::AccessMutation,
+    role::RoleMutation,
     deployment::DeploymentMutation,
 );

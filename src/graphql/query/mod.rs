@@ -4,7 +4,7 @@ use async_graphql::{Context, ID, Object};
 
 use entities::ids::{DeploymentId, EnvironmentId, OrganizationId, ProjectId, TeamId, UserId};
 
-use super::context::{app, loaders, op};
+use super::context::{loaders, op};
 use super::directive::requires;
 use super::input;
 use super::page::{Listed, connection, page};
@@ -119,10 +119,10 @@ impl Query {
     /// The roles that can be granted.
     async fn roles(&self, ctx: &Context<'_>) -> Result<Vec<Role>> {
         op(ctx).user()?;
-        let mut roles: Vec<Role> =
-            app(ctx).packs.roles().map(|(index, name)| Role { index, name: name.to_owned() }).collect();
-        roles.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(roles)
+        let packs = op(ctx).store().file_roles();
+        let mut named: Vec<_> = packs.roles().collect();
+        named.sort_by(|one, other| one.1.cmp(other.1));
+        Ok(named.into_iter().map(|(index, _)| Role { packs: packs.clone(), index }).collect())
     }
 
     /// The capabilities that roles give.

@@ -1,5 +1,7 @@
 //! Roles, bindings, and decisions with their derivation.
 
+use std::sync::Arc;
+
 use async_graphql::{Context, Enum, ID, Object, SimpleObject, Union};
 use chrono::{DateTime, Utc};
 
@@ -9,9 +11,9 @@ use entities::values::SubjectKind;
 
 use super::permission::capability;
 use super::{ScopeKind, Team, User};
-use crate::authz::{self, Level, cap};
+use crate::authz::{self, Level, Packs, cap};
 use crate::error::Result;
-use crate::graphql::context::{app, loaders, op};
+use crate::graphql::context::{loaders, op};
 use crate::graphql::page::{Listed, connection, page};
 use crate::op::scope_name;
 use crate::service::explanation::{Explained, ExplainedWitness};
@@ -77,7 +79,7 @@ impl RoleBinding {
     }
 }
 
-type Arguments = (Option<i32>, Option<String>, Option<i32>, Option<String>);
+pub(super) type Arguments = (Option<i32>, Option<String>, Option<i32>, Option<String>);
 
 /// The bindings at a scope, for those who hold `member.view` there.
 pub(super) async fn bindings(
@@ -93,8 +95,8 @@ pub(super) async fn bindings(
 
 /// A named set of capabilities out of a role pack.
 pub(in crate::graphql) struct Role {
+    pub(in crate::graphql) packs: Arc<Packs>,
     pub(in crate::graphql) index: authz::RoleIndex,
-    pub(in crate::graphql) name: String,
 }
 
 /// What a role gives where it is bound.
@@ -108,6 +110,33 @@ pub(in crate::graphql) struct RoleCapability {
     nonproduction: bool,
     /// Where it counts from.
     reach: RoleReach,
+}
+
+/// The environments on which something counts.
+#[derive(Enum, Clone, Copy, PartialEq, Eq)]
+pub(in crate::graphql) enum EnvironmentSelection {
+    /// All of them.
+    Any,
+    /// Production environments.
+    Production,
+    /// All but production environments.
+    Nonproduction,
+}
+
+impl EnvironmentSelection {
+    /// The word of the packs.
+    pub(in crate::graphql) const fn name(self) -> &'static str {
+        match self {
+            Self::Any => "any",
+            Self::Production => "production",
+            Self::Nonproduction => "nonproduction",
+        }
+    }
+
+    /// The selection that a word of the packs means.
+    pub(in crate::graphql) fn parse(word: &str) -> Option<Self> {
+        [Self::Any, Self::Production, Self::Nonproduction].into_iter().find(|selection| selection.name() == word)
+    }
 }
 
 /// Where a role counts from.
@@ -127,24 +156,24 @@ pub(in crate::graphql) enum RoleReach {
 impl Role {
     /// Full name, e.g. `ownstak/editor`: what `grantRole` takes.
     async fn name(&self) -> &str {
-        &self.name
+        self.packs.name(self.index.into())
     }
 
     /// The pack that it comes from.
     async fn pack(&self) -> &str {
-        self.name.split_once('/').map_or("", |(pack, _)| pack)
+        self.packs.name(self.index.into()).split_once('/').map_or("", |(pack, _)| pack)
     }
 
     /// The kinds of scope on which it gives anything.
-    async fn bound_at(&self, ctx: &Context<'_>) -> Vec<ScopeKind> {
-        let rows = app(ctx).packs.rows(self.index);
+    async fn bound_at(&self) -> Vec<ScopeKind> {
+        let rows = self.packs.rows(self.index);
         let levels = Level::ALL.iter().filter(|level| rows.iter().any(|row| row.bound_at == **level));
         levels.map(|level| (*level).into()).collect()
     }
 
     /// What it gives, bound at a kind of scope.
-    async fn capabilities(&self, ctx: &Context<'_>, bound_at: ScopeKind) -> Vec<RoleCapability> {
-        let rows = app(ctx).packs.rows(self.index).iter().filter(|row| row.bound_at == bound_at.into());
+    async fn capabilities(&self, bound_at: ScopeKind) -> Vec<RoleCapability> {
+        let rows = self.packs.rows(self.index).iter().filter(|row| row.bound_at == bound_at.into());
         rows.flat_map(|row| {
             row.masks.either().iter().map(|capability| RoleCapability {
                 capability: capability.name().to_owned(),
@@ -294,6 +323,8 @@ pub(in crate::graphql) enum AccessRefusalReason {
     OrganizationSuspended,
     /// The environment is frozen.
     EnvironmentFrozen,
+    /// It is held, but the key does not carry it.
+    KeyNarrowed,
     /// The binding counts no longer.
     Expired,
     /// The binding does not count yet.

@@ -8,6 +8,7 @@ pub(super) mod environment;
 pub(super) mod organization;
 pub(super) mod permission;
 pub(super) mod project;
+pub(super) mod role;
 pub(super) mod team;
 pub(super) mod user;
 

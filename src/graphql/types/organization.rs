@@ -8,6 +8,7 @@ use entities::organization::Model;
 
 use super::access::{RoleBinding, bindings};
 use super::permission::{ViewerCapability, viewer_can, viewer_capabilities};
+use super::role::{CustomRole, roles};
 use super::{Project, Team};
 use crate::authz::cap;
 use crate::error::Result;
@@ -84,6 +85,19 @@ impl Organization {
         before: Option<String>,
     ) -> Result<Listed<RoleBinding>> {
         bindings(ctx, self.0.id.into(), (first, after, last, before)).await
+    }
+
+    /// The roles that were made or imported here. Requires `member.view`.
+    #[graphql(directive = requires::apply("member.view".into(), "id".into()))]
+    async fn custom_roles(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> Result<Listed<CustomRole>> {
+        roles(ctx, self.0.id.into(), (first, after, last, before)).await
     }
 
     /// Whether the viewer holds each of these capabilities here.

@@ -47,9 +47,9 @@ pub(crate) fn texts() -> Vec<(&'static str, String)> {
         ("reeve", read("policy/packs/reeve.csv")),
         ("ownstak", read("policy/packs/ownstak.csv")),
         ("mia-console", read("policy/packs/mia-console.csv")),
-        ("codetainer", read("tests/packs/codetainer.csv")),
-        ("devops-console", read("tests/packs/devops-console.csv")),
-        ("launch", read("tests/packs/launch.csv")),
+        ("codetainer", read("policy/packs/codetainer.csv")),
+        ("devops-console", read("policy/packs/devops-console.csv")),
+        ("launch", read("policy/packs/launch.csv")),
         ("odd", ODD.to_owned()),
     ]
 }

@@ -1,0 +1,194 @@
+//! Changes of who holds what: several at once, all or none, and the same when they are only asked about. Each is applied in
+//! the change's own transaction; what everybody held before and after tells what it does, and the rails tell whether it
+//! may.
+
+use entities::ids::{BindingId, RoleId};
+use entities::{access_change, binding, role as role_row};
+
+use super::rails::{self, Rail};
+use super::standing::{Affected, Difference, Standing};
+use super::{Grant, grant, role};
+use crate::audit::Entry;
+use crate::error::{Error, Result};
+use crate::op::{Op, scope_name};
+use crate::store::{self, Write, facts};
+use crate::sys::clock;
+
+/// One change of who holds what.
+#[derive(Debug, Clone)]
+pub enum Change {
+    /// Gives something to somebody.
+    Grant(Grant),
+    /// Takes a binding away.
+    Revoke(BindingId),
+    /// Makes a role.
+    CreateRole(role::Create),
+    /// Changes what a role gives, to everybody who has it.
+    UpdateRole(role::Update),
+    /// Removes a role that nobody has.
+    DeleteRole(RoleId),
+}
+
+/// What came of one change.
+#[derive(Debug, Clone)]
+pub enum Changed {
+    /// The binding that was made.
+    Bound(binding::Model),
+    /// The binding that was taken away.
+    Revoked(binding::Model),
+    /// The role as it is now.
+    Role(role_row::Model),
+    /// The role that is gone.
+    RoleGone(RoleId),
+}
+
+/// What changes would do.
+#[derive(Debug, Clone)]
+pub struct Preview {
+    /// The policy epoch that this was asked at: give it back to do just this.
+    pub epoch: i64,
+    /// Who would gain and lose what.
+    pub differences: Vec<Difference>,
+    /// What forbids it.
+    pub rails: Vec<Rail>,
+}
+
+impl Change {
+    fn operation(&self) -> &'static str {
+        match self {
+            Self::Grant(_) => "access.grant",
+            Self::Revoke(_) => "access.revoke",
+            Self::CreateRole(_) => "access.create_role",
+            Self::UpdateRole(_) => "access.update_role",
+            Self::DeleteRole(_) => "access.delete_role",
+        }
+    }
+
+    /// Whom and where it may touch, read before it is applied.
+    async fn affected(&self, write: &Write) -> Result<Affected> {
+        match self {
+            Self::Grant(input) => grant::affected_by_grant(write, input).await,
+            Self::Revoke(id) => grant::affected_by_revoke(write, *id).await,
+            Self::UpdateRole(input) => role::affected(write, input.id).await,
+            Self::CreateRole(_) | Self::DeleteRole(_) => Ok(Affected::default()),
+        }
+    }
+
+    async fn apply(self, op: &Op, write: &mut Write, rails: &mut Vec<Rail>) -> Result<Changed> {
+        match self {
+            Self::Grant(input) => grant::grant(op, write, rails, input).await.map(Changed::Bound),
+            Self::Revoke(id) => grant::revoke(op, write, id).await.map(Changed::Revoked),
+            Self::CreateRole(input) => role::create(op, write, rails, input).await.map(Changed::Role),
+            Self::UpdateRole(input) => role::update(op, write, rails, input).await.map(Changed::Role),
+            Self::DeleteRole(id) => role::delete(op, write, id).await.map(|()| Changed::RoleGone(id)),
+        }
+    }
+}
+
+/// Makes the changes, all or none. With `expected_epoch` they are made only if nothing about authority has changed since.
+///
+/// # Errors
+/// `Forbidden`, `NotFound` for what each change needs; `Forbidden` by the first capability that the actor gives and does not
+/// hold; `FailedPrecondition` for what the changes would break; `Conflict` when the policy epoch has moved on.
+pub async fn commit(op: &Op, changes: Vec<Change>, expected_epoch: Option<i64>) -> Result<Vec<Changed>> {
+    let mut write = begin(op, &changes, expected_epoch).await?;
+    let ran = match run(op, &mut write, changes).await {
+        Ok(ran) => ran,
+        Err(error @ (Error::Forbidden { .. } | Error::NotFound { .. })) => {
+            write.refuse(op.store()).await?;
+            return Err(error);
+        }
+        Err(error) => return Err(error),
+    };
+    if let Some(error) = rails::refusal(&ran.rails) {
+        write.refuse(op.store()).await?;
+        return Err(error);
+    }
+    if !ran.differences.is_empty() {
+        publish(&mut write, &ran.differences).await?;
+    }
+    write.commit().await?;
+    Ok(ran.changed)
+}
+
+/// What the changes would do; nothing is kept of it. It needs what making them needs.
+///
+/// # Errors
+/// As [`commit`], but what the changes would break is told and not an error.
+pub async fn preview(op: &Op, changes: Vec<Change>) -> Result<Preview> {
+    let mut write = begin(op, &changes, None).await?;
+    let ran = run(op, &mut write, changes).await?;
+    Ok(Preview { epoch: write.epoch(), differences: ran.differences, rails: ran.rails })
+}
+
+struct Ran {
+    changed: Vec<Changed>,
+    differences: Vec<Difference>,
+    rails: Vec<Rail>,
+}
+
+async fn begin(op: &Op, changes: &[Change], expected_epoch: Option<i64>) -> Result<Write> {
+    op.user()?;
+    let Some(first) = changes.first() else {
+        return Err(Error::invalid("changes", "empty", "name at least one change"));
+    };
+    let write = op.write_access(first.operation()).await?;
+    match expected_epoch {
+        Some(expected) if expected != write.epoch() => Err(Error::Conflict(format!(
+            "who holds what has changed since epoch {expected}; it is {} now: look at the preview again",
+            write.epoch()
+        ))),
+        _ => Ok(write),
+    }
+}
+
+async fn run(op: &Op, write: &mut Write, changes: Vec<Change>) -> Result<Ran> {
+    let mut affected = Affected::default();
+    for change in &changes {
+        affected.add(change.affected(write).await?);
+    }
+    let packs = store::role::packs(write).await?;
+    let before = Standing::read(write, &packs, &affected).await?;
+    let guard = rails::Guard::read(write, &packs, &affected).await?;
+    let (mut changed, mut broken) = (Vec::new(), Vec::new());
+    for (place, change) in changes.into_iter().enumerate() {
+        if place > 0 {
+            let entry = Entry::new(change.operation(), op.user().ok(), op.request_id().to_owned());
+            write.next_entry(entry);
+        }
+        changed.push(change.apply(op, write, &mut broken).await?);
+    }
+    let packs = store::role::packs(write).await?;
+    let after = Standing::read(write, &packs, &affected).await?;
+    broken.extend(guard.broken(write, &packs).await?);
+    Ok(Ran { changed, differences: before.differences(&after, &affected), rails: broken })
+}
+
+/// Keeps what the change gave and took, for those who watch.
+async fn publish(write: &mut Write, differences: &[Difference]) -> Result<()> {
+    let told = differences.iter().map(|difference| {
+        serde_json::json!({
+            "user": difference.user.to_string(),
+            "scopeKind": difference.scope.level().name(),
+            "scope": scope_name(difference.scope),
+            "gained": difference.gained,
+            "lost": difference.lost,
+        })
+    });
+    let entry = write.entry();
+    let row = access_change::Model {
+        epoch: 0,
+        at: clock::now(),
+        actor_id: entry.actor,
+        operation: entry.operation.to_owned(),
+        reason: entry.details.get("reason").and_then(|reason| reason.as_str()).map(str::to_owned),
+        differences: told.collect(),
+    };
+    store::access_change::append(write, row).await
+}
+
+/// Puts where a change happens into its entry.
+pub(super) fn place(write: &mut Write, scope: crate::authz::Scope) {
+    write.entry().scope_kind = facts::scope_kind(scope);
+    write.entry().scope_id = scope.uuid();
+}

@@ -1,0 +1,226 @@
+//! Facts about many people at once, for questions about everybody: who can, who would gain, who is left. As with every
+//! fact, no permit is asked here; whoever asks decides who may hear the answer.
+
+use std::collections::BTreeSet;
+
+use rustc_hash::FxHashMap;
+use sea_orm::sea_query::Query;
+use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QuerySelect};
+use uuid::Uuid;
+
+use entities::ids::{Id, TeamId, UserId};
+use entities::values::SubjectKind;
+use entities::{binding, environment, organization, project, team_member, user};
+
+use super::facts::{self, ScopeFacts, scope_kind};
+use super::{Source, sql};
+use crate::authz::{Binding, Facts, Packs, Reach, Scope};
+use crate::error::Result;
+
+/// The facts of each of these users about these scopes, at `now` in Unix milliseconds: a constant number of statements.
+///
+/// # Errors
+/// `Unavailable` when the database does not answer.
+pub async fn facts_of(
+    source: &impl Source,
+    packs: &Packs,
+    users: &BTreeSet<UserId>,
+    scopes: &BTreeSet<Scope>,
+    now: i64,
+) -> Result<Vec<(UserId, Facts)>> {
+    let connection = source.connection();
+    let keys: Vec<Uuid> = users.iter().map(|user| user.uuid()).collect();
+    let rows = user::Entity::find().filter(user::Column::Id.is_in(keys.clone())).all(connection).await.map_err(sql)?;
+    let mut teams: FxHashMap<UserId, Vec<u128>> = FxHashMap::default();
+    let members = team_member::Entity::find().filter(team_member::Column::UserId.is_in(keys.clone()));
+    for row in members.all(connection).await.map_err(sql)? {
+        teams.entry(row.user_id).or_default().push(row.team_id.into());
+    }
+    let of_teams: BTreeSet<Uuid> = teams.values().flatten().map(|team| Uuid::from_u128(*team)).collect();
+    let subjects = keys.into_iter().chain(of_teams);
+    let bound = binding::Entity::find().filter(binding::Column::SubjectId.is_in(subjects));
+    let mut by_subject: FxHashMap<u128, Vec<Binding>> = FxHashMap::default();
+    let mut asked: Vec<Scope> = scopes.iter().copied().collect();
+    for row in bound.all(connection).await.map_err(sql)? {
+        if let Some(fact) = facts::fact(packs, &row) {
+            asked.push(fact.scope);
+            by_subject.entry(row.subject_id.as_u128()).or_default().push(fact);
+        }
+    }
+    asked.extend(managed_by(source, &asked).await?);
+    let known: ScopeFacts = facts::of_scopes(source, &asked).await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| {
+            let teams = teams.remove(&row.id).unwrap_or_default();
+            let subjects = teams.iter().copied().chain([row.id.into()]);
+            let bindings = subjects.filter_map(|subject| by_subject.get(&subject)).flatten().copied().collect();
+            let facts = Facts::new(now, row.id.into(), row.suspended_at.is_some(), teams, bindings, known.clone());
+            (row.id, facts)
+        })
+        .collect())
+}
+
+/// The organizations that the teams among these scopes manage.
+///
+/// # Errors
+/// `Unavailable` when the database does not answer.
+pub async fn managed_by(source: &impl Source, scopes: &[Scope]) -> Result<Vec<Scope>> {
+    let teams: Vec<Uuid> = scopes
+        .iter()
+        .filter_map(|scope| if let Scope::Team(key) = scope { Some(Uuid::from_u128(*key)) } else { None })
+        .collect();
+    if teams.is_empty() {
+        return Ok(Vec::new());
+    }
+    let keys: Vec<Uuid> = organization::Entity::find()
+        .select_only()
+        .column(organization::Column::Id)
+        .filter(organization::Column::TeamId.is_in(teams))
+        .into_tuple()
+        .all(source.connection())
+        .await
+        .map_err(sql)?;
+    Ok(keys.iter().map(|key| Scope::Organization(key.as_u128())).collect())
+}
+
+/// Everybody who may hold something on the scope: bound on it, above it, at the team that manages its organization, or
+/// below with a role that reaches up. Whether they do is for the program to say.
+///
+/// # Errors
+/// `Unavailable` when the database does not answer.
+pub async fn candidates(source: &impl Source, packs: &Packs, scope: Scope) -> Result<BTreeSet<UserId>> {
+    let known = facts::of_scopes(source, &[scope]).await?;
+    let mut lineage = vec![scope];
+    while let Some(above) = lineage.last().and_then(|last| known.get(last)).and_then(|fact| fact.parent) {
+        lineage.push(above);
+    }
+    let managing = lineage.iter().filter_map(|scope| known.get(scope)?.managing_team).map(Scope::Team);
+    lineage.extend(managing.collect::<Vec<_>>());
+    let keys = lineage.iter().map(|scope| scope.uuid());
+    let mut condition = Condition::any().add(binding::Column::ScopeId.is_in(keys));
+    let upward = packs.roles_that_reach(Reach::Parent);
+    if !upward.is_empty() {
+        let below = children(scope).map(|below| binding::Column::ScopeId.in_subquery(below));
+        let kinds = child_kinds(scope);
+        let reaching = Condition::all()
+            .add(binding::Column::Role.is_in(upward))
+            .add(binding::Column::ScopeKind.is_in(kinds))
+            .add_option(below);
+        condition = condition.add(reaching);
+    }
+    let rows = binding::Entity::find().filter(condition).all(source.connection()).await.map_err(sql)?;
+    people(source, rows.iter().map(|row| (row.subject_kind, row.subject_id))).await
+}
+
+/// Everybody with a binding on the scope or below it.
+///
+/// # Errors
+/// `Unavailable` when the database does not answer.
+pub async fn bound_within(source: &impl Source, scope: Scope) -> Result<Vec<binding::Model>> {
+    let select = binding::Entity::find().filter(within(scope, binding::Column::ScopeId));
+    select.all(source.connection()).await.map_err(sql)
+}
+
+/// The condition that a column with the key of a scope means the scope or one below it.
+pub(super) fn within<C: ColumnTrait>(scope: Scope, column: C) -> Condition {
+    let projects = |organization: Uuid| {
+        Query::select()
+            .column(project::Column::Id)
+            .from(project::Entity)
+            .and_where(project::Column::OrganizationId.eq(organization))
+            .take()
+    };
+    let environments = |condition| {
+        let mut select = Query::select();
+        select.column(environment::Column::Id).from(environment::Entity).and_where(condition).take()
+    };
+    let key = scope.uuid();
+    let itself = Condition::any().add(column.eq(key));
+    match scope {
+        Scope::Console => Condition::all(),
+        Scope::Team(_) | Scope::Environment(_) => itself,
+        Scope::Organization(_) => itself
+            .add(column.in_subquery(projects(key)))
+            .add(column.in_subquery(environments(environment::Column::ProjectId.in_subquery(projects(key))))),
+        Scope::Project(_) => itself.add(column.in_subquery(environments(environment::Column::ProjectId.eq(key)))),
+    }
+}
+
+/// The people that subjects stand for: users, and the members of teams.
+///
+/// # Errors
+/// `Unavailable` when the database does not answer.
+pub async fn people(
+    source: &impl Source,
+    subjects: impl IntoIterator<Item = (SubjectKind, Uuid)>,
+) -> Result<BTreeSet<UserId>> {
+    let (mut users, mut teams) = (BTreeSet::new(), BTreeSet::new());
+    for (kind, key) in subjects {
+        match kind {
+            SubjectKind::User => users.insert(UserId(key)),
+            SubjectKind::Team => teams.insert(TeamId(key)),
+        };
+    }
+    if !teams.is_empty() {
+        let keys = teams.iter().map(|team| team.uuid());
+        let members = team_member::Entity::find().filter(team_member::Column::TeamId.is_in(keys));
+        let rows = members.all(source.connection()).await.map_err(sql)?;
+        users.extend(rows.into_iter().map(|row| row.user_id));
+    }
+    Ok(users)
+}
+
+/// The scopes right below; none when that is every one of their kinds.
+fn children(scope: Scope) -> Option<sea_orm::sea_query::SelectStatement> {
+    let key = scope.uuid();
+    match scope {
+        Scope::Console | Scope::Team(_) | Scope::Environment(_) => None,
+        Scope::Organization(_) => Some(
+            Query::select()
+                .column(project::Column::Id)
+                .from(project::Entity)
+                .and_where(project::Column::OrganizationId.eq(key))
+                .take(),
+        ),
+        Scope::Project(_) => Some(
+            Query::select()
+                .column(environment::Column::Id)
+                .from(environment::Entity)
+                .and_where(environment::Column::ProjectId.eq(key))
+                .take(),
+        ),
+    }
+}
+
+fn child_kinds(scope: Scope) -> Vec<entities::values::ScopeKind> {
+    use entities::values::ScopeKind::{Environment, Organization, Project, Team};
+    match scope {
+        Scope::Console => vec![Team, Organization],
+        Scope::Team(_) | Scope::Environment(_) => Vec::new(),
+        Scope::Organization(_) => vec![Project],
+        Scope::Project(_) => vec![Environment],
+    }
+}
+
+/// The scope above each of these and the organizations that their teams manage: where a grant on them may land.
+///
+/// # Errors
+/// `Unavailable` when the database does not answer.
+pub async fn landing(source: &impl Source, scopes: &[Scope]) -> Result<BTreeSet<Scope>> {
+    let known = facts::of_scopes(source, scopes).await?;
+    let mut places: BTreeSet<Scope> = scopes.iter().copied().collect();
+    places.extend(scopes.iter().filter_map(|scope| known.get(scope)?.parent));
+    places.extend(managed_by(source, scopes).await?);
+    Ok(places)
+}
+
+/// The organizations that these scopes are or belong to.
+///
+/// # Errors
+/// `Unavailable` when the database does not answer.
+pub async fn organizations_of(source: &impl Source, scopes: &BTreeSet<Scope>) -> Result<BTreeSet<Scope>> {
+    let asked: Vec<Scope> = scopes.iter().copied().collect();
+    let known = facts::of_scopes(source, &asked).await?;
+    Ok(known.keys().copied().filter(|scope| scope_kind(*scope) == entities::values::ScopeKind::Organization).collect())
+}
