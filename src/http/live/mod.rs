@@ -175,7 +175,8 @@ impl Connection {
     async fn admit(&mut self, payload: Option<Value>) -> Result<Admitted> {
         let given = payload.as_ref().and_then(|payload| payload.get("authorization")?.as_str());
         let token = given.or(self.header.as_deref()).and_then(request::token);
-        let missing = || Error::Unauthenticated("send `authorization` with `connection_init`: sign in first".to_owned());
+        let missing =
+            || Error::Unauthenticated("send `authorization` with `connection_init`: sign in first".to_owned());
         let actor = session::authenticate(&self.app, &self.app.store, token.ok_or_else(missing)?).await?;
         let Actor::User { session, .. } = actor else { return Err(missing()) };
         Ok(Admitted { actor, attendance: self.app.presence.attend(session) })
