@@ -401,7 +401,7 @@ fn unseen(target: Target) -> Error {
 }
 
 /// The id by which people know a target.
-fn name(target: Target) -> String {
+pub fn name(target: Target) -> String {
     match target {
         Target::Scope(scope) => scope_name(scope),
         Target::Deployment(id) => id.to_string(),

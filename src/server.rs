@@ -132,6 +132,7 @@ pub async fn start(config: Config) -> Result<Server> {
     let app = Arc::new(App {
         store,
         standings: Arc::default(),
+        presence: Arc::default(),
         keys,
         limits,
         artifacts,
@@ -161,6 +162,7 @@ pub async fn start(config: Config) -> Result<Server> {
     tasks.spawn(tasks::leftovers::run(app.clone(), stop.clone()));
     tasks.spawn(tasks::keys::run(app.clone(), stop.clone()));
     tasks.spawn(tasks::uses::run(app.clone(), stop.clone()));
+    tasks.spawn(tasks::sessions::run(app.clone(), stop.clone()));
     let (store, stopped) = (app.store.clone(), stop.clone());
     tasks.spawn(async move { store.keep_epoch(stopped).await });
     let store = app.store.clone();

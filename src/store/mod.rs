@@ -23,6 +23,7 @@ pub mod environment;
 pub mod epoch;
 pub mod facts;
 pub mod idempotency;
+pub mod news;
 pub mod notice;
 pub mod organization;
 pub mod page;
@@ -49,6 +50,7 @@ pub struct Store {
     db: DatabaseConnection,
     roles: Arc<role::Roles>,
     epochs: Arc<epoch::Epochs>,
+    news: Arc<news::News>,
     statements: Arc<AtomicU64>,
     all_statements: Arc<AtomicU64>,
     uses: Arc<usage::Uses>,
@@ -104,6 +106,7 @@ impl Store {
             db,
             roles: Arc::new(role::Roles::new(Arc::new(packs))),
             epochs: Arc::new(epochs),
+            news: Arc::new(news::News::new()),
             statements: Arc::default(),
             all_statements: Arc::default(),
             uses: Arc::default(),

@@ -6,15 +6,16 @@ use std::sync::Arc;
 use sea_orm::sea_query::{Expr, ExprTrait, LockType};
 use sea_orm::{
     ActiveValue::Set, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, QuerySelect, SqliteTransactionMode,
-    Statement, TransactionOptions, TransactionTrait,
+    TransactionOptions, TransactionTrait,
 };
 
-use entities::ids::AuditEntryId;
+use entities::ids::{AuditEntryId, EnvironmentId};
 use entities::values::AuditOutcome;
 use entities::{audit_entry, policy_epoch};
 
 use super::epoch::{self, Epochs};
 use super::facts::{self, ScopeFacts};
+use super::news::{self, News};
 use super::role::{Generation, Roles};
 use super::{Source, Store, source, sql};
 use crate::audit::Entry;
@@ -34,7 +35,10 @@ pub struct Write {
     others: Vec<Entry>,
     /// The epoch that this change begins.
     next: Option<i64>,
+    /// Where deployments change with it.
+    deployments: Vec<EnvironmentId>,
     epochs: Arc<Epochs>,
+    news: Arc<News>,
 }
 
 impl source::Connected for Write {
@@ -89,7 +93,9 @@ impl Store {
             epoch: row.epoch,
             access: matches!(lock, LockType::Update),
             next: None,
+            deployments: Vec::new(),
             epochs: self.epochs.clone(),
+            news: self.news.clone(),
             roles: self.roles.clone(),
             generation: Generation::Known(row.roles),
         })
@@ -148,24 +154,25 @@ impl Write {
     /// `Unavailable` when the database is gone; nothing has happened then.
     pub async fn commit(mut self) -> Result<()> {
         self.append(AuditOutcome::Allowed).await?;
-        if let Some(epoch) = self.next
-            && self.tx.get_database_backend() == DbBackend::Postgres
-        {
-            self.tell(epoch::CHANNEL, epoch.to_string()).await?;
+        if self.tx.get_database_backend() == DbBackend::Postgres {
+            if let Some(epoch) = self.next {
+                news::notify(&self.tx, epoch::CHANNEL, epoch.to_string()).await?;
+            }
+            for environment in &self.deployments {
+                news::notify(&self.tx, news::CHANNEL, environment.to_string()).await?;
+            }
         }
         self.tx.commit().await.map_err(sql)?;
         if let Some(epoch) = self.next {
             self.epochs.learn(epoch);
         }
+        self.deployments.into_iter().for_each(|environment| self.news.deployments_changed(environment));
         Ok(())
     }
 
-    /// Leaves word for other replicas, which PostgreSQL delivers when this commits.
-    async fn tell(&self, channel: &str, payload: String) -> Result<()> {
-        let values = [channel.into(), payload.into()];
-        let notify = Statement::from_sql_and_values(DbBackend::Postgres, "SELECT pg_notify($1, $2)", values);
-        self.tx.execute_raw(notify).await.map_err(sql)?;
-        Ok(())
+    /// Says that deployments of an environment change with this.
+    pub(super) fn changes_deployments(&mut self, environment: EnvironmentId) {
+        self.deployments.push(environment);
     }
 
     /// Takes everything back and keeps the attempt as a refused one.

@@ -21,7 +21,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("service", &["audit", "authn", "authz", "config", "domain", "error", "op", "runtime", "store", "sys"]),
     ("tasks", &["domain", "edge", "error", "runtime", "service", "store", "sys", "workflow"]),
     ("workflow", &["audit", "domain", "edge", "error", "runtime", "service", "store", "sys", "tasks"]),
-    ("graphql", &["authz", "domain", "error", "op", "runtime", "service", "store"]),
+    ("graphql", &["authz", "domain", "error", "op", "runtime", "service", "store", "sys"]),
     ("http", &["domain", "error", "graphql", "op", "service", "store", "sys"]),
     (
         "server",
