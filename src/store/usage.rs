@@ -229,3 +229,22 @@ fn environments_of(projects: SelectStatement) -> SelectStatement {
         .and_where(environment::Column::ProjectId.in_subquery(projects))
         .take()
 }
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+
+    use super::*;
+
+    #[test]
+    fn the_latest_use_counts_and_memory_is_bounded() {
+        let (uses, at) = (Uses::default(), clock::now());
+        let key = |of: usize| (UserId(Uuid::from_u128(of as u128)), Scope::Console, Capability::ConsoleView);
+        uses.note(key(0), at);
+        uses.note(key(0), at - TimeDelta::seconds(1));
+        assert_eq!(uses.noted().get(&key(0)), Some(&at));
+        (0..MOST * 2).for_each(|of| uses.note(key(of), at + TimeDelta::seconds(1)));
+        assert_eq!(uses.noted().len(), MOST);
+        assert_eq!(uses.noted().get(&key(0)), Some(&(at + TimeDelta::seconds(1))), "what is there is kept up to date");
+    }
+}
