@@ -169,19 +169,13 @@ pub async fn last_used<C: Review>(source: &impl Source, permit: &Permit<C>, user
     Ok(rows.into_iter().filter_map(known).collect())
 }
 
-/// What these users have used on each of these scopes, those that are the permit's or lie below it.
+/// What these users have used on the scope that the permit speaks for, and on each scope below it.
 ///
 /// # Errors
 /// `Unavailable` when the database does not answer.
-pub async fn of_scopes<C: Review>(
-    source: &impl Source,
-    permit: &Permit<C>,
-    users: &[UserId],
-    scopes: &[Scope],
-) -> Result<Vec<Use>> {
+pub async fn of_each_scope<C: Review>(source: &impl Source, permit: &Permit<C>, users: &[UserId]) -> Result<Vec<Use>> {
     let select = Entity::find()
         .filter(Column::UserId.is_in(users.iter().map(|user| user.uuid())))
-        .filter(Column::ScopeId.is_in(scopes.iter().map(|scope| scope.uuid())))
         .filter(within(permit.scope()));
     let rows = select.all(source.connection()).await.map_err(sql)?;
     let known = |row: entities::capability_use::Model| {

@@ -12,6 +12,7 @@ pub(super) mod permission;
 pub(super) mod policy;
 pub(super) mod project;
 pub(super) mod question;
+pub(super) mod review;
 pub(super) mod role;
 pub(super) mod team;
 pub(super) mod user;

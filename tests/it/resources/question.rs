@@ -147,9 +147,11 @@ async fn what_an_organization_asserts_stays_so() {
     let made = ada.ok(ASSERT, assertion(&vic.account.email, "deployment.create")).await;
     let id = made["createPolicyTest"]["policyTest"]["id"].clone();
 
-    for scope in ["acme", "acme/site", "acme/site/production"] {
-        let refusal = ada.refusal(GRANT, grant(&vic, "ownstak/editor", scope)).await;
-        assert_eq!(refusal.extensions["reason"], "POLICY_TEST_BROKEN", "{scope}");
+    let alone = |scope: &str| json!({ "input": { "subject": vic.account.email, "capability": "deployment.create", "scope": scope } });
+    let role = |scope: &str| grant(&vic, "ownstak/editor", scope);
+    for gift in [role("acme"), role("acme/site"), alone("acme/site"), alone("acme/site/production")] {
+        let refusal = ada.refusal(GRANT, gift.clone()).await;
+        assert_eq!(refusal.extensions["reason"], "POLICY_TEST_BROKEN", "{gift}");
         assert!(refusal.message.contains("viewers do not deploy"), "{}", refusal.message);
     }
     let mut later = grant(&vic, "ownstak/editor", "acme");
@@ -165,7 +167,7 @@ async fn what_an_organization_asserts_stays_so() {
     // On another kind of environment it is not asserted.
     let project = text(&ada.ok("{ project(path: \"acme/site\") { id } }", json!({})).await["project"]["id"]);
     let staging = ada.create_environment(&project, "staging", false).await;
-    ada.grant(&vic, "ownstak/editor", &staging.path).await;
+    ada.ok(GRANT, alone(&staging.path)).await;
     let delete = "mutation($input: DeletePolicyTestInput!) { deletePolicyTest(input: $input) { deletedId } }";
     assert_eq!(eve.code(delete, json!({ "input": { "id": id } })).await, "FORBIDDEN");
     ada.ok(delete, json!({ "input": { "id": id } })).await;
@@ -182,7 +184,8 @@ async fn turning_staging_into_production_is_weighed_too() {
     let assertion = json!({ "input": { "organizationId": data["organization"]["id"], "name": "not in production",
         "subject": vic.account.email, "capability": "deployment.create", "environments": "PRODUCTION" } });
     ada.ok(ASSERT, assertion).await;
-    ada.grant(&vic, "ownstak/editor", &staging.path).await;
+    let alone = json!({ "subject": vic.account.email, "capability": "deployment.create", "scope": staging.path });
+    ada.ok(GRANT, json!({ "input": alone })).await;
     let update =
         "mutation($input: UpdateEnvironmentInput!) { updateEnvironment(input: $input) { environment { id } } }";
     let version = ada.ok("query($id: ID!) { environment(id: $id) { version } }", json!({ "id": staging.id })).await;

@@ -168,7 +168,8 @@ async fn bindings_of_another_console_are_taken_whole_or_not_at_all() {
     ] {
         assert!(all.contains(place), "{place}: {all}");
     }
-    assert!(!dev.can("deployment.create", &environment.id).await);
+    let read = "query($id: ID!) { environment(id: $id) { id } }";
+    assert_eq!(dev.code(read, json!({ "id": environment.id })).await, "NOT_FOUND", "nothing was made");
     let made = ada.ok(BINDINGS, import("acme", &good)).await;
     assert_eq!(made["importBindings"]["bindings"].as_array().unwrap().len(), 3);
     assert!(ops.can("log.view", &environment.id).await);
