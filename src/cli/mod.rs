@@ -10,6 +10,7 @@ mod deploy;
 mod deployment;
 mod exit;
 mod failure;
+mod follow;
 mod help;
 mod list;
 mod measure;
