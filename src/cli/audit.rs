@@ -134,7 +134,7 @@ async fn lines(client: &Client, output: Output, args: &AuditArgs) -> Result<Exit
         let whole = rest.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
         let next = rest.split_off(whole);
         for line in String::from_utf8_lossy(&std::mem::replace(&mut rest, next)).lines() {
-            if !output.line(line)? {
+            if !output.raw_line(line)? {
                 return Ok(Exit::Ok);
             }
         }

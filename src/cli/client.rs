@@ -189,6 +189,14 @@ impl Client {
         .await
     }
 
+    /// The access token, for what does not go by request and answer. Whatever was asked just before has made it a fresh one.
+    pub(super) fn token(&self) -> Result<String, Failure> {
+        match &self.token {
+            Some(token) => Ok(token.clone()),
+            None => Ok(self.vault.login(&self.server)?.ok_or_else(|| self.nobody())?.access_token),
+        }
+    }
+
     async fn signed_in(&self, key: Option<&str>, document: &str, variables: Value) -> Result<Value, Failure> {
         let body = json!({ "query": document, "variables": variables });
         self.with_token(async |token| self.post(Some(token), key, &body).await).await
@@ -267,14 +275,23 @@ pub(super) async fn answer(server: &str, mut response: Response) -> Result<Value
         return Err(stranger(server, status));
     };
     if let Some(error) = envelope.errors.into_iter().next() {
-        let code = error.extensions.get("code").and_then(Value::as_str).unwrap_or("FAILED").to_owned();
-        let mut details = error.extensions;
+        let mut failure = failure_of(error);
         if let Some(id) = request_id {
-            details.entry("requestId").or_insert_with(|| id.into());
+            failure.details.entry("requestId").or_insert_with(|| id.into());
         }
-        return Err(Failure { exit: Exit::of_code(&code), code, message: error.message, details });
+        return Err(failure);
     }
     envelope.data.ok_or_else(|| stranger(server, status))
+}
+
+fn failure_of(error: ApiError) -> Failure {
+    let code = error.extensions.get("code").and_then(Value::as_str).unwrap_or("FAILED").to_owned();
+    Failure { exit: Exit::of_code(&code), code, message: error.message, details: error.extensions }
+}
+
+/// The first of the API's errors in a list of them.
+pub(super) fn error_of(errors: &Value) -> Option<Failure> {
+    Some(failure_of(ApiError::deserialize(errors.get(0)?).ok()?))
 }
 
 /// The answer is none of the API: a proxy, another program, another path.

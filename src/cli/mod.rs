@@ -11,6 +11,7 @@ mod deploy;
 mod deployment;
 mod exit;
 mod failure;
+mod follow;
 mod help;
 mod list;
 mod measure;

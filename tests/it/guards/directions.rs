@@ -51,6 +51,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("chacha20poly1305", &["src/authn/"]),
     ("hyper", &["src/edge/", "src/runtime/", "src/command/sample.rs"]),
     ("reqwest", &["src/cli/", "src/command/demo.rs"]),
+    ("tokio_tungstenite", &["src/cli/"]),
     ("clap", &["src/cli/"]),
 ];
 

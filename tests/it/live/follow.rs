@@ -1,9 +1,10 @@
 //! What is followed comes, in order and once, and ends when nothing more can come.
 
 use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, BufReader};
 
 use super::{DEPLOYMENT_LOG, DEPLOYMENTS, ENVIRONMENT_LOG, Ground, TOML, deploy, id};
-use crate::harness::{Live, TestServer};
+use crate::harness::{Live, PATIENCE, TestServer};
 
 /// Skips what was said before.
 async fn until(live: &mut Live, text: &str) -> Vec<String> {
@@ -39,6 +40,38 @@ async fn the_lines_of_a_running_program_come_as_it_prints_them() {
     until(&mut live, "starting two").await;
     ground.ask("/next").await;
     until(&mut live, "asked for /next").await;
+}
+
+#[tokio::test]
+async fn the_command_line_follows_until_nothing_more_can_come() {
+    let ground = Ground::new().await;
+    let home = tempfile::tempdir().unwrap();
+    let reeve = |arguments: &[&str]| {
+        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_reeve"));
+        command.env_clear().env("HOME", home.path()).env("REEVE_TOKEN", ground.ada.token.as_ref().unwrap());
+        command.args(["--server", &ground.ada.base, "log", &ground.environment.path, "--follow"]).args(arguments);
+        command.stdout(std::process::Stdio::piped()).kill_on_drop(true);
+        command
+    };
+    let mut running = reeve(&["--json"]).spawn().unwrap();
+    let mut lines = BufReader::new(running.stdout.take().unwrap()).lines();
+    for text in ["starting one", "asked for /now"] {
+        ground.ask("/now").await;
+        let said = async {
+            loop {
+                let line: Value = serde_json::from_str(&lines.next_line().await.unwrap().unwrap()).unwrap();
+                if line["text"] == text {
+                    return line;
+                }
+            }
+        };
+        assert_eq!(tokio::time::timeout(PATIENCE, said).await.unwrap()["stream"], "STDOUT");
+    }
+    let program = b"import sys; print('no database', flush=True); sys.exit(3)";
+    let bad = ground.ada.deploy(&ground.environment, &[("server.py", program)], Some(TOML)).await;
+    let ended = tokio::time::timeout(PATIENCE, reeve(&[&bad.number.to_string()]).output()).await.unwrap().unwrap();
+    let said = String::from_utf8(ended.stdout).unwrap();
+    assert!(ended.status.success() && said.lines().any(|line| line.ends_with("no database")), "{said}");
 }
 
 #[tokio::test]
