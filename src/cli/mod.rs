@@ -19,6 +19,7 @@ mod output;
 mod rollback;
 mod serve;
 mod session;
+mod who;
 
 use std::process::ExitCode;
 
@@ -36,6 +37,7 @@ pub use self::{
         BootstrapArgs, LogFormat, MigrateArgs, RotateKeysArgs, SampleArgs, SchemaArgs, ServeArgs, ShimArgs, StorageArgs,
     },
     session::{LoginArgs, SignupArgs},
+    who::{ReviewArgs, WhoCanArgs},
 };
 use self::{client::Client, failure::Failure, output::Output};
 
@@ -128,6 +130,10 @@ pub enum ClientCommand {
     Roles,
     /// Tell whether somebody may do something, and why
     Explain(ExplainArgs),
+    /// List everybody who can do something, and through what
+    WhoCan(WhoCanArgs),
+    /// List who holds what on something, what of it they use, and which role would be enough
+    Review(ReviewArgs),
     /// List what was attempted, and what allowed or refused it
     Audit(AuditArgs),
     /// Print completions for a shell
@@ -180,6 +186,8 @@ async fn run(command: ClientCommand, server: Option<&str>, output: Output) -> Re
         ClientCommand::Bindings(args) => access::bindings(client, output, args).await,
         ClientCommand::Roles => access::roles(client, output).await,
         ClientCommand::Explain(args) => access::explain(client, output, args).await,
+        ClientCommand::WhoCan(args) => who::who_can(client, output, args).await,
+        ClientCommand::Review(args) => who::review(client, output, args).await,
         ClientCommand::Audit(args) => audit::audit(client, output, args).await,
         ClientCommand::Completions(args) => completions(output, &args),
     }

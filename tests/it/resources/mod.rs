@@ -19,6 +19,7 @@ mod people;
 mod process;
 mod project;
 mod question;
+mod review;
 mod role;
 mod session;
 mod usage;
