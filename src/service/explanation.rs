@@ -184,6 +184,7 @@ impl Names {
             Reason::ActorSuspended => "the account is suspended".to_owned(),
             Reason::OrganizationSuspended => "the organization is suspended".to_owned(),
             Reason::EnvironmentFrozen => "the environment is frozen".to_owned(),
+            Reason::KeyNarrowed => format!("the key does not carry `{name}` here"),
             Reason::Expired => format!("the binding that gave it has ended{held}"),
             Reason::NotYetValid => format!("the binding that will give it does not count yet{held}"),
             Reason::NotInTeam => format!("the binding counts only for members of its team{held}"),

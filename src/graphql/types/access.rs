@@ -321,6 +321,8 @@ pub(in crate::graphql) enum AccessRefusalReason {
     OrganizationSuspended,
     /// The environment is frozen.
     EnvironmentFrozen,
+    /// It is held, but the key does not carry it.
+    KeyNarrowed,
     /// The binding counts no longer.
     Expired,
     /// The binding does not count yet.
