@@ -6,10 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::OnceCell;
 
-use entities::ids::{BindingId, DeploymentId, EnvironmentId, OrganizationId, ProjectId, SessionId, TeamId, UserId};
+use entities::ids::{ApiKeyId, BindingId, DeploymentId, EnvironmentId, OrganizationId, ProjectId, SessionId, TeamId, UserId};
 
 use crate::audit::Entry;
-use crate::authz::{Authority, Capability, Decision, Facts, Held, Mask, Packs, Permit, Scope, Visible, explain};
+use crate::authz::{
+    Authority, Capability, Decision, Facts, Held, Mask, Narrowing, Packs, Permit, Scope, Visible, explain,
+};
 use crate::error::{Error, Result};
 use crate::store::facts::{self, ActorFacts, ScopeFacts};
 use crate::store::{Source, Store, Write};
@@ -26,6 +28,15 @@ pub enum Actor {
         id: UserId,
         /// In which session.
         session: SessionId,
+    },
+    /// A user or a service account, by a key.
+    Key {
+        /// Who holds it.
+        id: UserId,
+        /// Which key.
+        key: ApiKeyId,
+        /// What it carries at most; all of its holder's when there is none.
+        narrowing: Option<Narrowing>,
     },
     /// A user, by an upload token, for nothing but content of one draft.
     Upload {
@@ -97,8 +108,46 @@ impl Op {
     /// `Unauthenticated` when nobody is signed in.
     pub fn user(&self) -> Result<UserId> {
         match self.actor {
-            Actor::User { id, .. } | Actor::Upload { id } => Ok(id),
+            Actor::User { id, .. } | Actor::Key { id, .. } | Actor::Upload { id } => Ok(id),
             Actor::Anonymous => Err(Error::Unauthenticated("sign in first".to_owned())),
+        }
+    }
+
+    /// Who asks, in which session: for what no key may do.
+    ///
+    /// # Errors
+    /// `Unauthenticated` when nobody is signed in; `FailedPrecondition` by a key.
+    pub fn session(&self) -> Result<(UserId, SessionId)> {
+        match self.actor {
+            Actor::User { id, session } => Ok((id, session)),
+            Actor::Anonymous => self.user().and(Err(Error::Unauthenticated("sign in first".to_owned()))),
+            Actor::Key { .. } | Actor::Upload { .. } => Err(Error::FailedPrecondition {
+                reason: "SESSION_REQUIRED",
+                message: "a key cannot do this; sign in with a password".to_owned(),
+            }),
+        }
+    }
+
+    /// Who asks, with all that they are: for what no capability stands for, so that no narrowed key carries it.
+    ///
+    /// # Errors
+    /// `Unauthenticated` when nobody is signed in; `FailedPrecondition` by a key that is narrowed.
+    pub fn oneself(&self) -> Result<UserId> {
+        match self.actor {
+            Actor::Key { narrowing: Some(_), .. } | Actor::Upload { .. } => Err(Error::FailedPrecondition {
+                reason: "KEY_NARROWED",
+                message: "this key is narrowed to some of what its holder may; sign in, or use one that is not"
+                    .to_owned(),
+            }),
+            Actor::Anonymous | Actor::User { .. } | Actor::Key { narrowing: None, .. } => self.user(),
+        }
+    }
+
+    /// What the proof carries at most.
+    fn narrowing(&self) -> Option<Narrowing> {
+        match self.actor {
+            Actor::Key { narrowing, .. } => narrowing,
+            Actor::Anonymous | Actor::User { .. } | Actor::Upload { .. } => None,
         }
     }
 
@@ -191,7 +240,7 @@ impl Op {
     }
 
     async fn permitted<C: Held>(&self, mut write: Write, target: Target, rule: Rule<C>) -> Result<(Write, Permit<C>)> {
-        let actor = facts::of_actor(&write, &self.packs, self.user()?).await?;
+        let actor = self.facts_of_actor(&write, &self.packs).await?;
         write.entry().subject = Some(name(target));
         match judge(&write, &self.packs, &actor, target, rule).await {
             Ok(permit) => {
@@ -215,7 +264,7 @@ impl Op {
     /// As [`Op::permit`].
     pub async fn permit_in<C: Held>(&self, write: &Write, target: impl Into<Target>) -> Result<Permit<C>> {
         let packs = role::packs(write).await?;
-        let actor = facts::of_actor(write, &packs, self.user()?).await?;
+        let actor = self.facts_of_actor(write, &packs).await?;
         judge(write, &packs, &actor, target.into(), Permit::judge).await
     }
 
@@ -248,7 +297,11 @@ impl Op {
     /// # Errors
     /// `Unavailable` when the database does not answer.
     pub async fn explain(&self, subject: UserId, capability: Capability, scope: Scope) -> Result<Decision> {
-        let actor = facts::of_actor(&self.store, &self.packs, subject).await?;
+        let actor = if self.user().is_ok_and(|user| user == subject) {
+            self.facts_of_actor(&self.store, &self.packs).await?
+        } else {
+            facts::of_actor(&self.store, &self.packs, subject, None).await?
+        };
         let facts = actor.about(&facts::of_scopes(&self.store, &[scope]).await?);
         Ok(explain(&facts, &self.packs, capability, scope))
     }
@@ -258,14 +311,26 @@ impl Op {
     /// # Errors
     /// `Unavailable` when the database does not answer.
     pub async fn facts_about_gift(&self, write: &Write, packs: &Packs, scope: Scope) -> Result<Facts> {
-        let actor = facts::of_actor(write, packs, self.user()?).await?;
-        let landing: Vec<Scope> = population::landing(write, &[scope]).await?.into_iter().collect();
+        self.facts_about_gifts(write, packs, &[scope]).await
+    }
+
+    /// The same for what is given on several scopes.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database does not answer.
+    pub async fn facts_about_gifts(&self, write: &Write, packs: &Packs, scopes: &[Scope]) -> Result<Facts> {
+        let actor = self.facts_of_actor(write, packs).await?;
+        let landing: Vec<Scope> = population::landing(write, scopes).await?.into_iter().collect();
         Ok(actor.about(&facts::of_scopes(write, &landing).await?))
     }
 
+    /// What is known of this actor, as the source sees it, and what its key carries of it.
+    async fn facts_of_actor(&self, source: &impl Source, packs: &Packs) -> Result<ActorFacts> {
+        facts::of_actor(source, packs, self.user()?, self.narrowing()).await
+    }
+
     async fn actor_facts(&self) -> Result<Arc<ActorFacts>> {
-        let user = self.user()?;
-        let load = || async { Ok(Arc::new(facts::of_actor(&self.store, &self.packs, user).await?)) };
+        let load = || async { Ok(Arc::new(self.facts_of_actor(&self.store, &self.packs).await?)) };
         if self.changing.load(Ordering::Relaxed) {
             return load().await;
         }

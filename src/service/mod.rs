@@ -18,6 +18,7 @@ pub mod deployment;
 pub mod environment;
 pub mod explanation;
 pub mod keys;
+pub mod notice;
 pub mod organization;
 pub mod project;
 pub mod resolve;

@@ -12,7 +12,9 @@ use entities::values::{ScopeKind, SubjectKind};
 use entities::{binding, deployment, environment, organization, project, team, team_member, user};
 
 use super::{Source, sql};
-use crate::authz::{self, Binding, Capability, EnvironmentKind, Facts, Grant, Packs, Scope, ScopeFact, Subject};
+use crate::authz::{
+    self, Binding, Capability, EnvironmentKind, Facts, Grant, Narrowing, Packs, Scope, ScopeFact, Subject,
+};
 use crate::error::Result;
 use crate::sys::clock;
 
@@ -21,20 +23,33 @@ pub type ScopeFacts = FxHashMap<Scope, ScopeFact>;
 
 /// What is known of one actor, whatever the question is about.
 #[derive(Debug, Clone)]
-pub struct ActorFacts(Arc<authz::ActorFacts>);
+pub struct ActorFacts {
+    facts: Arc<authz::ActorFacts>,
+    narrowing: Option<Narrowing>,
+}
 
 impl ActorFacts {
     /// The facts of a question about these scopes too, as of now.
     pub fn about(&self, more: &ScopeFacts) -> Facts {
-        Facts::about(clock::now().timestamp_millis(), Arc::clone(&self.0), more.clone())
+        let facts = Facts::about(clock::now().timestamp_millis(), Arc::clone(&self.facts), more.clone());
+        match self.narrowing {
+            Some(narrowing) => facts.with_narrowing(narrowing),
+            None => facts,
+        }
     }
 }
 
-/// Reads what is known of an actor: five statements, however many bindings there are.
+/// Reads what is known of an actor, and what their key carries of it at most: five statements, however many bindings there
+/// are.
 ///
 /// # Errors
 /// `Unavailable` when the database does not answer.
-pub async fn of_actor(source: &impl Source, packs: &Packs, actor: UserId) -> Result<ActorFacts> {
+pub async fn of_actor(
+    source: &impl Source,
+    packs: &Packs,
+    actor: UserId,
+    narrowing: Option<Narrowing>,
+) -> Result<ActorFacts> {
     let connection = source.connection();
     let row = user::Entity::find_by_id(actor).one(connection).await.map_err(sql)?;
     // Who is not there holds nothing, like somebody suspended.
@@ -56,6 +71,7 @@ pub async fn of_actor(source: &impl Source, packs: &Packs, actor: UserId) -> Res
         .map_err(sql)?;
     let bindings: Vec<Binding> = rows.iter().filter_map(|row| fact(packs, row)).collect();
     let mut asked: Vec<Scope> = bindings.iter().map(|binding| binding.scope).collect();
+    asked.extend(narrowing.and_then(|narrowing| narrowing.scope));
     let of_teams: Vec<TeamId> = asked
         .iter()
         .filter_map(|scope| if let Scope::Team(key) = scope { Some(TeamId::from(*key)) } else { None })
@@ -73,7 +89,8 @@ pub async fn of_actor(source: &impl Source, packs: &Packs, actor: UserId) -> Res
     }
     let scopes = of_scopes(source, &asked).await?;
     let teams = teams.into_iter().map(u128::from).collect();
-    Ok(ActorFacts(Arc::new(authz::ActorFacts::new(actor.into(), suspended, teams, bindings, scopes))))
+    let facts = authz::ActorFacts::new(actor.into(), suspended, teams, bindings, scopes);
+    Ok(ActorFacts { facts: Arc::new(facts), narrowing })
 }
 
 /// Reads what is known of these scopes and of everything above them: at most four statements, however many there are.

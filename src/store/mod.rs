@@ -19,6 +19,7 @@ pub mod deployment;
 pub mod environment;
 pub mod facts;
 pub mod idempotency;
+pub mod notice;
 pub mod organization;
 pub mod page;
 pub mod path;
