@@ -23,6 +23,7 @@ pub mod organization;
 pub mod project;
 pub mod resolve;
 pub mod session;
+pub mod team;
 
 /// What the verbs work with; one for the whole program.
 pub struct App {

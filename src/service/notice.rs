@@ -9,11 +9,6 @@ use crate::store::{self, Write};
 ///
 /// # Errors
 /// `Unavailable` when the database does not answer.
-pub async fn tell(
-    write: &mut Write,
-    users: impl IntoIterator<Item = UserId>,
-    subject: &str,
-    body: &str,
-) -> Result<()> {
+pub async fn tell(write: &mut Write, users: impl IntoIterator<Item = UserId>, subject: &str, body: &str) -> Result<()> {
     store::notice::create(write, users, subject, body).await
 }

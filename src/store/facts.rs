@@ -203,7 +203,7 @@ pub async fn of_path(source: &impl Source, slugs: &[&str]) -> Result<Option<Scop
 }
 
 /// A binding as the program reads it. A role or capability that no pack knows gives nothing.
-pub(super) fn fact(packs: &Packs, row: &binding::Model) -> Option<Binding> {
+pub fn fact(packs: &Packs, row: &binding::Model) -> Option<Binding> {
     let grant = match (&row.role, &row.capability) {
         (Some(role), _) => Grant::Role(packs.role(role)?),
         (None, Some(name)) => Grant::Capability(Capability::parse(name)?),

@@ -9,7 +9,7 @@ use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QuerySelect};
 use uuid::Uuid;
 
 use entities::ids::{Id, TeamId, UserId};
-use entities::values::SubjectKind;
+use entities::values::{SubjectKind, UserKind};
 use entities::{binding, environment, organization, project, team_member, user};
 
 use super::facts::{self, ScopeFacts, scope_kind};
@@ -28,9 +28,42 @@ pub async fn facts_of(
     scopes: &BTreeSet<Scope>,
     now: i64,
 ) -> Result<Vec<(UserId, Facts)>> {
+    let all = Selection { users, scopes, now, programs: true, as_if_open: false };
+    read(source, packs, &all).await
+}
+
+/// The same of the people among these users, without programs, about an organization as if it were not suspended.
+///
+/// # Errors
+/// `Unavailable` when the database does not answer.
+pub async fn facts_of_people(
+    source: &impl Source,
+    packs: &Packs,
+    users: &BTreeSet<UserId>,
+    organization: Scope,
+    now: i64,
+) -> Result<Vec<(UserId, Facts)>> {
+    let scopes = BTreeSet::from([organization]);
+    let people = Selection { users, scopes: &scopes, now, programs: false, as_if_open: true };
+    read(source, packs, &people).await
+}
+
+/// Whose facts are read, and about what.
+struct Selection<'a> {
+    users: &'a BTreeSet<UserId>,
+    scopes: &'a BTreeSet<Scope>,
+    now: i64,
+    programs: bool,
+    as_if_open: bool,
+}
+
+async fn read(source: &impl Source, packs: &Packs, selection: &Selection<'_>) -> Result<Vec<(UserId, Facts)>> {
+    let Selection { users, scopes, now, programs, as_if_open } = *selection;
     let connection = source.connection();
     let keys: Vec<Uuid> = users.iter().map(|user| user.uuid()).collect();
-    let rows = user::Entity::find().filter(user::Column::Id.is_in(keys.clone())).all(connection).await.map_err(sql)?;
+    let mut rows =
+        user::Entity::find().filter(user::Column::Id.is_in(keys.clone())).all(connection).await.map_err(sql)?;
+    rows.retain(|row| programs || row.kind == UserKind::Person);
     let mut teams: FxHashMap<UserId, Vec<u128>> = FxHashMap::default();
     let members = team_member::Entity::find().filter(team_member::Column::UserId.is_in(keys.clone()));
     for row in members.all(connection).await.map_err(sql)? {
@@ -48,7 +81,10 @@ pub async fn facts_of(
         }
     }
     asked.extend(managed_by(source, &asked).await?);
-    let known: ScopeFacts = facts::of_scopes(source, &asked).await?;
+    let mut known: ScopeFacts = facts::of_scopes(source, &asked).await?;
+    if as_if_open {
+        known.values_mut().for_each(|fact| fact.suspended = false);
+    }
     Ok(rows
         .into_iter()
         .map(|row| {

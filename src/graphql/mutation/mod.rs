@@ -6,9 +6,11 @@ mod access;
 mod deployment;
 mod environment;
 mod organization;
+mod person;
 mod project;
 mod role;
 mod session;
+mod team;
 
 /// What can be changed.
 #[derive(MergedObject, Default)]
@@ -19,5 +21,7 @@ pub struct Mutation(
     environment::EnvironmentMutation,
     access::AccessMutation,
     role::RoleMutation,
+    team::TeamMutation,
+    person::PersonMutation,
     deployment::DeploymentMutation,
 );

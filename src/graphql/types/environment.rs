@@ -71,6 +71,11 @@ impl Environment {
         self.0.frozen_at.is_some()
     }
 
+    /// Since when it is frozen, if it is.
+    async fn frozen_at(&self) -> Option<DateTime<Utc>> {
+        self.0.frozen_at
+    }
+
     /// Whether a rollback pinned it to its active deployment.
     async fn pinned(&self) -> bool {
         self.0.pinned_deployment_id.is_some()

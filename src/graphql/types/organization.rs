@@ -49,6 +49,11 @@ impl Organization {
         self.0.created_at
     }
 
+    /// Since when it is suspended, if it is.
+    async fn suspended_at(&self) -> Option<DateTime<Utc>> {
+        self.0.suspended_at
+    }
+
     /// Grows with every edit; give it back as `expectedVersion`.
     async fn version(&self) -> i32 {
         self.0.version

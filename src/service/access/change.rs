@@ -2,11 +2,14 @@
 //! the change's own transaction; what everybody held before and after tells what it does, and the rails tell whether it
 //! may.
 
-use entities::ids::{BindingId, RoleId};
-use entities::{access_change, binding, role as role_row};
+use entities::ids::{BindingId, RoleId, TeamId, UserId};
+use entities::{access_change, binding, environment, organization, role as role_row, team_member, user};
 
+use super::lock::LockChange;
+use super::person::PersonChange;
 use super::rails::{self, Rail};
 use super::standing::{Affected, Difference, Standing};
+use super::team::TeamChange;
 use super::{Grant, grant, role};
 use crate::audit::Entry;
 use crate::error::{Error, Result};
@@ -27,6 +30,12 @@ pub enum Change {
     UpdateRole(role::Update),
     /// Removes a role that nobody has.
     DeleteRole(RoleId),
+    /// Changes who is in a team.
+    Team(TeamChange),
+    /// Takes somebody out of somewhere.
+    Person(PersonChange),
+    /// Suspends or freezes something, or lifts that.
+    Lock(LockChange),
 }
 
 /// What came of one change.
@@ -40,6 +49,22 @@ pub enum Changed {
     Role(role_row::Model),
     /// The role that is gone.
     RoleGone(RoleId),
+    /// The membership as it is now.
+    Member(team_member::Model),
+    /// Who is no longer in the team.
+    MemberGone(UserId),
+    /// The team that is gone.
+    TeamGone(TeamId),
+    /// Everything that was taken from somebody.
+    Removed(Vec<binding::Model>),
+    /// The service account that is gone.
+    AccountGone(UserId),
+    /// The user as they are now.
+    User(user::Model),
+    /// The organization as it is now.
+    Organization(organization::Model),
+    /// The environment as it is now.
+    Environment(environment::Model),
 }
 
 /// What changes would do.
@@ -61,6 +86,9 @@ impl Change {
             Self::CreateRole(_) => "access.create_role",
             Self::UpdateRole(_) => "access.update_role",
             Self::DeleteRole(_) => "access.delete_role",
+            Self::Team(change) => change.operation(),
+            Self::Person(change) => change.operation(),
+            Self::Lock(change) => change.operation(),
         }
     }
 
@@ -71,6 +99,9 @@ impl Change {
             Self::Revoke(id) => grant::affected_by_revoke(write, *id).await,
             Self::UpdateRole(input) => role::affected(write, input.id).await,
             Self::CreateRole(_) | Self::DeleteRole(_) => Ok(Affected::default()),
+            Self::Team(change) => change.affected(write).await,
+            Self::Person(change) => change.affected(write).await,
+            Self::Lock(change) => change.affected(write).await,
         }
     }
 
@@ -81,6 +112,9 @@ impl Change {
             Self::CreateRole(input) => role::create(op, write, rails, input).await.map(Changed::Role),
             Self::UpdateRole(input) => role::update(op, write, rails, input).await.map(Changed::Role),
             Self::DeleteRole(id) => role::delete(op, write, id).await.map(|()| Changed::RoleGone(id)),
+            Self::Team(change) => change.apply(op, write, rails).await,
+            Self::Person(change) => change.apply(op, write).await,
+            Self::Lock(change) => change.apply(op, write).await,
         }
     }
 }
@@ -160,7 +194,7 @@ async fn run(op: &Op, write: &mut Write, changes: Vec<Change>) -> Result<Ran> {
     }
     let packs = store::role::packs(write).await?;
     let after = Standing::read(write, &packs, &affected).await?;
-    broken.extend(guard.broken(write, &packs).await?);
+    broken.extend(guard.broken(write, &packs, &affected).await?);
     Ok(Ran { changed, differences: before.differences(&after, &affected), rails: broken })
 }
 

@@ -14,9 +14,12 @@ use crate::store::{self, Store};
 
 mod change;
 mod grant;
+pub mod lock;
+pub mod person;
 mod rails;
 pub mod role;
 mod standing;
+pub mod team;
 
 pub use change::{Change, Changed, Preview, commit, preview};
 pub use rails::Rail;

@@ -4,7 +4,10 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use reeve::audit::Entry;
+use reeve::authz::Packs;
 use reeve::config::Config;
+use reeve::domain::email::EmailAddress;
 use reeve::server::Server;
 use reeve::service::keys::Keys;
 use reeve::store::Store;
@@ -84,6 +87,18 @@ impl TestServer {
     /// A new person with a session.
     pub(crate) async fn sign_up(&self, name: &str) -> Client {
         self.client().sign_up(name).await
+    }
+
+    /// Somebody who administers the whole console.
+    pub(crate) async fn administrator(&self) -> Client {
+        let root = self.sign_up("root").await;
+        let (store, _) = self.keys().await;
+        let email = EmailAddress::parse(&root.account.email).unwrap();
+        let entry = Entry::new("access.bootstrap", None, "-".to_owned());
+        let packs = Packs::built_in().unwrap();
+        let role = "mia-console/console-super-user";
+        reeve::service::access::bootstrap(&store, &packs, &email, role, entry).await.unwrap();
+        root
     }
 
     fn server(&self) -> &Server {

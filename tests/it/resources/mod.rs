@@ -16,3 +16,4 @@ mod people;
 mod process;
 mod project;
 mod session;
+mod team;
