@@ -17,6 +17,7 @@ pub mod artifact;
 pub mod deployment;
 pub mod environment;
 pub mod explanation;
+pub mod invitation;
 pub mod keys;
 pub mod notice;
 pub mod organization;
@@ -24,6 +25,7 @@ pub mod project;
 pub mod resolve;
 pub mod session;
 pub mod team;
+pub mod transfer;
 
 /// What the verbs work with; one for the whole program.
 pub struct App {

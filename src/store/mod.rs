@@ -33,6 +33,7 @@ pub mod session;
 pub mod signing_key;
 pub mod team;
 pub mod team_member;
+pub mod transfer;
 pub mod user;
 mod visible;
 pub mod write;

@@ -2,15 +2,16 @@
 //! the change's own transaction; what everybody held before and after tells what it does, and the rails tell whether it
 //! may.
 
-use entities::ids::{BindingId, RoleId, TeamId, UserId};
+use entities::ids::{BindingId, RoleId, TeamId, TransferId, UserId};
 use entities::{access_change, binding, environment, organization, role as role_row, team_member, user};
 
+use super::invitation::Acceptance;
 use super::lock::LockChange;
 use super::person::PersonChange;
 use super::rails::{self, Rail};
 use super::standing::{Affected, Difference, Standing};
 use super::team::TeamChange;
-use super::{Grant, grant, role};
+use super::{Grant, grant, role, transfer};
 use crate::audit::Entry;
 use crate::error::{Error, Result};
 use crate::op::{Op, scope_name};
@@ -36,6 +37,10 @@ pub enum Change {
     Person(PersonChange),
     /// Suspends or freezes something, or lifts that.
     Lock(LockChange),
+    /// Takes an invitation.
+    Accept(Acceptance),
+    /// Takes over an organization that is offered.
+    AcceptTransfer(TransferId),
 }
 
 /// What came of one change.
@@ -89,6 +94,8 @@ impl Change {
             Self::Team(change) => change.operation(),
             Self::Person(change) => change.operation(),
             Self::Lock(change) => change.operation(),
+            Self::Accept(_) => "invitation.accept",
+            Self::AcceptTransfer(_) => "transfer.accept",
         }
     }
 
@@ -102,6 +109,8 @@ impl Change {
             Self::Team(change) => change.affected(write).await,
             Self::Person(change) => change.affected(write).await,
             Self::Lock(change) => change.affected(write).await,
+            Self::Accept(change) => change.affected(write).await,
+            Self::AcceptTransfer(id) => transfer::affected(write, *id).await,
         }
     }
 
@@ -115,6 +124,8 @@ impl Change {
             Self::Team(change) => change.apply(op, write, rails).await,
             Self::Person(change) => change.apply(op, write).await,
             Self::Lock(change) => change.apply(op, write).await,
+            Self::Accept(change) => change.apply(op, write).await,
+            Self::AcceptTransfer(id) => transfer::accept(op, write, id).await,
         }
     }
 }

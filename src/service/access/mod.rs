@@ -14,12 +14,14 @@ use crate::store::{self, Store};
 
 mod change;
 mod grant;
+pub mod invitation;
 pub mod lock;
 pub mod person;
 mod rails;
 pub mod role;
 mod standing;
 pub mod team;
+mod transfer;
 
 pub use change::{Change, Changed, Preview, commit, preview};
 pub use rails::Rail;

@@ -57,6 +57,14 @@ impl Rail {
         }
     }
 
+    /// What of a gift is not held; nothing for another rail.
+    pub fn missing(&self) -> &[(Capability, EnvironmentKind)] {
+        match self {
+            Self::Beyond { missing, .. } => missing,
+            Self::NobodyManages { .. } | Self::NobodyOwns { .. } | Self::NotAlone { .. } => &[],
+        }
+    }
+
     fn refusal(&self) -> Option<Error> {
         let failed = |reason| Error::FailedPrecondition { reason, message: self.sentence() };
         match self {

@@ -183,7 +183,10 @@ pub(super) async fn person(write: &Write, user: UserId) -> Result<user::Model> {
 
 /// What somebody gets by joining: what comes with the membership, and everything bound to the team that counts now or
 /// later. What they hold on the team's behalf was given to them by name, under this very condition.
-pub(super) async fn gifts_of_joining(write: &Write, packs: &Packs, member: &Member) -> Result<Vec<Binding>> {
+///
+/// # Errors
+/// `Unavailable` when the database does not answer.
+pub async fn gifts_of_joining(write: &Write, packs: &Packs, member: &Member) -> Result<Vec<Binding>> {
     let now = clock::now();
     let rows = store::binding::of_subject(write, SubjectKind::Team, member.team.uuid()).await?;
     let open = rows.iter().filter(|row| row.not_after.is_none_or(|until| until > now));
@@ -214,7 +217,7 @@ async fn beyond(op: &Op, write: &Write, packs: &Packs, member: &Member, gifts: &
 }
 
 /// What somebody lacks to give all of this (rule 8).
-pub(super) fn beyond_of(facts: &Facts, packs: &Packs, team: TeamId, gifts: &[Binding]) -> Option<Rail> {
+pub fn beyond_of(facts: &Facts, packs: &Packs, team: TeamId, gifts: &[Binding]) -> Option<Rail> {
     let missing = missing_to_join(facts, packs, gifts);
     (!missing.is_empty()).then(|| Rail::Beyond { gift: "membership".to_owned(), scope: team.into(), missing })
 }

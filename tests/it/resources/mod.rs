@@ -16,4 +16,5 @@ mod people;
 mod process;
 mod project;
 mod session;
+mod suspension;
 mod team;
