@@ -13,6 +13,7 @@ use crate::runtime::artifacts::Artifacts;
 use crate::store::Store;
 
 pub mod access;
+pub mod api_key;
 pub mod artifact;
 pub mod deployment;
 pub mod environment;
@@ -23,6 +24,7 @@ pub mod notice;
 pub mod organization;
 pub mod project;
 pub mod resolve;
+pub mod service_account;
 pub mod session;
 pub mod team;
 pub mod transfer;

@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 
 pub mod access_change;
 pub mod action;
+pub mod api_key;
 pub mod artifact;
 pub mod binding;
 pub mod deployment;

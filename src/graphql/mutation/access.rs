@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 
 use entities::ids::{BindingId, TeamId};
 
+use super::invitation::{InvitationInput, TransferInput};
 use super::person::{LockInput, RemoveMemberInput, SuspensionOfUserInput};
 use super::role::{CreateRoleInput, UpdateRoleInput};
 use super::team::{RemoveTeamMemberInput, TeamMemberInput};
@@ -119,6 +120,10 @@ pub(in crate::graphql) enum AccessChangeInput {
     FreezeEnvironment(LockInput),
     /// Thaws an environment.
     ThawEnvironment(LockInput),
+    /// Accepts an invitation to the viewer's own address.
+    AcceptInvitation(InvitationInput),
+    /// Takes over an organization that is offered.
+    AcceptTransfer(TransferInput),
 }
 
 /// What the changes mean to the service.
@@ -146,6 +151,8 @@ pub(in crate::graphql) async fn changes(ctx: &Context<'_>, inputs: Vec<AccessCha
             AccessChangeInput::ResumeOrganization(input) => input.of_organization(false)?,
             AccessChangeInput::FreezeEnvironment(input) => input.of_environment(true)?,
             AccessChangeInput::ThawEnvironment(input) => input.of_environment(false)?,
+            AccessChangeInput::AcceptInvitation(input) => input.acceptance(app, op)?,
+            AccessChangeInput::AcceptTransfer(input) => input.acceptance()?,
         });
     }
     Ok(changes)

@@ -5,10 +5,12 @@ use async_graphql::MergedObject;
 mod access;
 mod deployment;
 mod environment;
+mod invitation;
 mod organization;
 mod person;
 mod project;
 mod role;
+mod service_account;
 mod session;
 mod team;
 
@@ -23,5 +25,7 @@ pub struct Mutation(
     role::RoleMutation,
     team::TeamMutation,
     person::PersonMutation,
+    invitation::InvitationMutation,
+    service_account::ServiceAccountMutation,
     deployment::DeploymentMutation,
 );

@@ -5,10 +5,12 @@ use async_graphql::{Enum, Interface};
 pub(super) mod access;
 pub(super) mod deployment;
 pub(super) mod environment;
+pub(super) mod invitation;
 pub(super) mod organization;
 pub(super) mod permission;
 pub(super) mod project;
 pub(super) mod role;
+pub(super) mod service_account;
 pub(super) mod team;
 pub(super) mod user;
 

@@ -3,12 +3,13 @@
 use async_graphql::{Context, Enum, ID, Object};
 use chrono::{DateTime, Utc};
 
-use entities::ids::{BindingId, UserId};
+use entities::ids::{BindingId, TransferId, UserId};
 use entities::team::Model;
 use entities::{team_member, values};
 
 use super::User;
 use super::access::RoleBinding;
+use super::invitation::{Invitation, OrganizationTransfer, invitations};
 use super::permission::{ViewerCapability, viewer_can, viewer_capabilities};
 use crate::authz::cap;
 use crate::error::Result;
@@ -111,6 +112,35 @@ impl Team {
         let permit = op(ctx).permit::<cap::TeamView>(self.0.id).await?;
         let rows = store::binding::list(op(ctx).store(), &permit, &page).await?;
         Ok(connection(rows, |row| row.id, RoleBinding))
+    }
+
+    /// Invitations here that wait for an answer, or have expired. Requires `team.view`.
+    #[graphql(directive = requires::apply("team.view".into(), "id".into()))]
+    async fn invitations(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> Result<Listed<Invitation>> {
+        invitations::<cap::TeamView>(ctx, self.0.id.into(), (first, after, last, before)).await
+    }
+
+    /// Organizations that are offered to it. Requires `team.organization.create`.
+    #[graphql(directive = requires::apply("team.organization.create".into(), "id".into()))]
+    async fn offered_organizations(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> Result<Listed<OrganizationTransfer>> {
+        let page = page::<TransferId>(first, after, last, before, false)?;
+        let permit = op(ctx).permit::<cap::TeamOrganizationCreate>(self.0.id).await?;
+        let rows = store::transfer::to_team(op(ctx).store(), &permit, &page).await?;
+        Ok(connection(rows, |row| row.id, OrganizationTransfer))
     }
 
     /// Whether the viewer holds each of these capabilities here.

@@ -3,11 +3,13 @@
 use async_graphql::{Context, ID, Object};
 use chrono::{DateTime, Utc};
 
-use entities::ids::{NoticeId, OrganizationId, ProjectId, TeamId};
+use entities::ids::{ApiKeyId, InvitationId, NoticeId, OrganizationId, ProjectId, TeamId};
 use entities::notice;
 use entities::user::Model;
 use entities::values::UserKind;
 
+use super::invitation::Invitation;
+use super::service_account::ApiKey;
 use super::{Organization, Project, Team};
 use crate::authz::cap;
 use crate::error::{Error, Result};
@@ -102,6 +104,37 @@ impl User {
         let page = page::<TeamId>(first, after, last, before, false)?;
         let rows = store::team::of_user(op(ctx).store(), self.0.id, &page).await?;
         Ok(connection(rows, |row| row.id, Team))
+    }
+
+    /// Invitations to the viewer's address. Only on the viewer.
+    async fn invitations(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> Result<Listed<Invitation>> {
+        self.must_be_viewer(ctx)?;
+        op(ctx).oneself()?;
+        let page = page::<InvitationId>(first, after, last, before, false)?;
+        let rows = store::invitation::for_user(op(ctx).store(), &self.0, &page).await?;
+        Ok(connection(rows, |row| row.id, Invitation))
+    }
+
+    /// The viewer's own keys, without their secrets. Only on the viewer.
+    async fn api_keys(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> Result<Listed<ApiKey>> {
+        self.must_be_viewer(ctx)?;
+        let page = page::<ApiKeyId>(first, after, last, before, false)?;
+        let rows = store::api_key::of_user(op(ctx).store(), op(ctx).oneself()?, &page).await?;
+        Ok(connection(rows, |row| row.id, ApiKey))
     }
 
     /// What the viewer was told, the newest first. Only on the viewer.
