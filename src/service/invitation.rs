@@ -11,8 +11,9 @@ use entities::values::TeamRole;
 use super::access::invitation::team_role;
 use super::access::role;
 use super::access::team::{beyond_of, gifts_of_joining, member};
-use super::{App, notice};
+use super::notice;
 use crate::authz::{Capability, EnvironmentKind, Grant, Held, Level, Permit, Scope, cap, missing_to_invite};
+use crate::config::Policy;
 use crate::domain::email::EmailAddress;
 use crate::error::{Error, Result};
 use crate::op::{Op, scope_name};
@@ -34,14 +35,14 @@ pub struct Invite {
     pub valid_for: TimeDelta,
 }
 
-/// Invites people; whoever is invited there already gets the new invitation instead.
+/// Invites people, with `policy` for what comes with a membership; whoever is invited there already gets the new invitation instead.
 ///
 /// # Errors
 /// `Forbidden`, `NotFound` by `member.invite` or, for a team, `team.member.manage`; `Forbidden` by the first capability that the
 /// role gives and the actor does not hold.
-pub async fn invite(app: &App, op: &Op, input: Invite) -> Result<Vec<Model>> {
+pub async fn invite(policy: &Policy, op: &Op, input: Invite) -> Result<Vec<Model>> {
     match input.scope {
-        Scope::Team(key) => invite_to_team(app, op, TeamId::from(key), input).await,
+        Scope::Team(key) => invite_to_team(policy, op, TeamId::from(key), input).await,
         Scope::Console => {
             let text = "people are invited to a team, an organization, a project or an environment";
             Err(Error::invalid("scope", "not_a_place", text))
@@ -63,7 +64,7 @@ async fn invite_to_place(op: &Op, input: Invite) -> Result<Vec<Model>> {
     send(op, write, &permit, packs.key(index), packs.name(index.into()), input).await
 }
 
-async fn invite_to_team(app: &App, op: &Op, team: TeamId, input: Invite) -> Result<Vec<Model>> {
+async fn invite_to_team(policy: &Policy, op: &Op, team: TeamId, input: Invite) -> Result<Vec<Model>> {
     let role: TeamRole = team_role(&input.role.to_lowercase()).ok_or_else(|| {
         Error::invalid("role", "unknown", "somebody is invited to a team as its `owner` or as a `member`")
     })?;
@@ -75,7 +76,7 @@ async fn invite_to_team(app: &App, op: &Op, team: TeamId, input: Invite) -> Resu
         });
     }
     let packs = store::role::packs(&write).await?;
-    let gifts = gifts_of_joining(&write, &packs, &member(&app.config.policy, team, op.user()?, role)).await?;
+    let gifts = gifts_of_joining(&write, &packs, &member(policy, team, op.user()?, role)).await?;
     let scopes: Vec<Scope> = gifts.iter().map(|gift| gift.scope).collect();
     let facts = op.facts_about_gifts(&write, &packs, &scopes).await?;
     if let Some(beyond) = beyond_of(&facts, &packs, team, &gifts) {

@@ -152,7 +152,7 @@ impl InvitationMutation {
         let scope = resolve::scope(op(ctx), &input.scope).await?;
         let valid_for = TimeDelta::days(input.expires_in_days.into());
         let invite = invitation::Invite { scope, emails, role: input.role, valid_for };
-        let rows = invitation::invite(app(ctx), op(ctx), invite).await?;
+        let rows = invitation::invite(&app(ctx).config.policy, op(ctx), invite).await?;
         Ok(InviteUsersPayload { invitations: rows.into_iter().map(Invitation).collect() })
     }
 

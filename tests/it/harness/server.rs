@@ -2,12 +2,15 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::time::Duration;
 
+use entities::ids::SessionId;
 use reeve::audit::Entry;
 use reeve::authz::Packs;
 use reeve::config::Config;
 use reeve::domain::email::EmailAddress;
+use reeve::op::{Actor, Op};
 use reeve::server::Server;
 use reeve::service::keys::Keys;
 use reeve::store::Store;
@@ -87,6 +90,13 @@ impl TestServer {
     /// A new person with a session.
     pub(crate) async fn sign_up(&self, name: &str) -> Client {
         self.client().sign_up(name).await
+    }
+
+    /// An operation of somebody, for what no door lets them do.
+    pub(crate) async fn operation(&self, of: &Client) -> Op {
+        let (store, _) = self.keys().await;
+        let actor = Actor::User { id: of.account.id.parse().unwrap(), session: SessionId::from(0) };
+        Op::new(actor, "-".to_owned(), store, Arc::new(Packs::built_in().unwrap()))
     }
 
     /// Somebody who administers the whole console.
