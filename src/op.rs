@@ -6,46 +6,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::OnceCell;
 
-use entities::ids::{
-    ApiKeyId, BindingId, DeploymentId, EnvironmentId, OrganizationId, ProjectId, SessionId, TeamId, UserId,
-};
+use entities::ids::{BindingId, DeploymentId, EnvironmentId, OrganizationId, ProjectId, SessionId, TeamId, UserId};
 
 use crate::audit::Entry;
-use crate::authz::{
-    Authority, Capability, Decision, Facts, Held, Mask, Narrowing, Packs, Permit, Scope, Visible, explain,
-};
+use crate::authz::{Authority, Capability, Decision, Facts, Held, Mask, Packs, Permit, Scope, Visible, explain};
 use crate::error::{Error, Result};
 use crate::store::facts::{self, ActorFacts, ScopeFacts};
 use crate::store::{Source, Store, Write};
 use crate::store::{population, role};
 
-/// Who asks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Actor {
-    /// Nobody is signed in.
-    Anonymous,
-    /// A user, in a session.
-    User {
-        /// Who.
-        id: UserId,
-        /// In which session.
-        session: SessionId,
-    },
-    /// A user or a service account, by a key.
-    Key {
-        /// Who holds it.
-        id: UserId,
-        /// Which key.
-        key: ApiKeyId,
-        /// What it carries at most; all of its holder's when there is none.
-        narrowing: Option<Narrowing>,
-    },
-    /// A user, by an upload token, for nothing but content of one draft.
-    Upload {
-        /// Who.
-        id: UserId,
-    },
-}
+mod actor;
+
+pub use actor::Actor;
 
 /// What a permit is wanted for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,10 +81,7 @@ impl Op {
     /// # Errors
     /// `Unauthenticated` when nobody is signed in.
     pub fn user(&self) -> Result<UserId> {
-        match self.actor {
-            Actor::User { id, .. } | Actor::Key { id, .. } | Actor::Upload { id } => Ok(id),
-            Actor::Anonymous => Err(Error::Unauthenticated("sign in first".to_owned())),
-        }
+        self.actor.user()
     }
 
     /// Who asks, in which session: for what no key may do.
@@ -120,14 +89,7 @@ impl Op {
     /// # Errors
     /// `Unauthenticated` when nobody is signed in; `FailedPrecondition` by a key.
     pub fn session(&self) -> Result<(UserId, SessionId)> {
-        match self.actor {
-            Actor::User { id, session } => Ok((id, session)),
-            Actor::Anonymous => self.user().and(Err(Error::Unauthenticated("sign in first".to_owned()))),
-            Actor::Key { .. } | Actor::Upload { .. } => Err(Error::FailedPrecondition {
-                reason: "SESSION_REQUIRED",
-                message: "a key cannot do this; sign in with a password".to_owned(),
-            }),
-        }
+        self.actor.session()
     }
 
     /// Who asks, with all that they are: for what no capability stands for, so that no narrowed key carries it.
@@ -135,22 +97,7 @@ impl Op {
     /// # Errors
     /// `Unauthenticated` when nobody is signed in; `FailedPrecondition` by a key that is narrowed.
     pub fn oneself(&self) -> Result<UserId> {
-        match self.actor {
-            Actor::Key { narrowing: Some(_), .. } | Actor::Upload { .. } => Err(Error::FailedPrecondition {
-                reason: "KEY_NARROWED",
-                message: "this key is narrowed to some of what its holder may; sign in, or use one that is not"
-                    .to_owned(),
-            }),
-            Actor::Anonymous | Actor::User { .. } | Actor::Key { narrowing: None, .. } => self.user(),
-        }
-    }
-
-    /// What the proof carries at most.
-    fn narrowing(&self) -> Option<Narrowing> {
-        match self.actor {
-            Actor::Key { narrowing, .. } => narrowing,
-            Actor::Anonymous | Actor::User { .. } | Actor::Upload { .. } => None,
-        }
+        self.actor.oneself()
     }
 
     /// Who asks, as it was established.
@@ -328,7 +275,7 @@ impl Op {
 
     /// What is known of this actor, as the source sees it, and what its key carries of it.
     async fn facts_of_actor(&self, source: &impl Source, packs: &Packs) -> Result<ActorFacts> {
-        facts::of_actor(source, packs, self.user()?, self.narrowing()).await
+        facts::of_actor(source, packs, self.user()?, self.actor.narrowing()).await
     }
 
     async fn actor_facts(&self) -> Result<Arc<ActorFacts>> {

@@ -6,7 +6,11 @@ use super::mutation::Mutation;
 use super::page::Listed;
 use super::query::Query;
 use super::types::access::RoleBinding;
+use super::types::invitation::{Invitation, OrganizationTransfer};
 use super::types::role::CustomRole;
+use super::types::service_account::{ApiKey, ServiceAccount};
+use super::types::team::TeamMember;
+use super::types::user::Notice;
 use super::types::{Deployment, Environment, NodeInterface, Organization, Project, Team};
 
 /// The schema.
@@ -29,6 +33,12 @@ pub fn build() -> ReeveSchema {
         .override_output_type_description::<Listed<Deployment>>("A page of deployments.")
         .override_output_type_description::<Listed<Team>>("A page of teams.")
         .override_output_type_description::<Listed<RoleBinding>>("A page of role bindings.")
+        .override_output_type_description::<Listed<TeamMember>>("A page of members of a team.")
+        .override_output_type_description::<Listed<Invitation>>("A page of invitations.")
+        .override_output_type_description::<Listed<OrganizationTransfer>>("A page of offers of organizations.")
+        .override_output_type_description::<Listed<ServiceAccount>>("A page of service accounts.")
+        .override_output_type_description::<Listed<ApiKey>>("A page of keys.")
+        .override_output_type_description::<Listed<Notice>>("A page of what a user was told.")
         .override_output_type_description::<Listed<CustomRole>>("A page of roles that were made or imported.")
         .limit_depth(DEPTH)
         .limit_recursive_depth(DEPTH + 8)

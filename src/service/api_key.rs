@@ -57,8 +57,9 @@ pub async fn create_for(op: &Op, account: UserId, input: Create) -> Result<Made>
     let (user, _) = op.session()?;
     check(op, &input).await?;
     let scope = scope_of(op, account).await?;
+    let seen = op.masks(&[scope]).await?.values().any(|mask| mask.contains(Capability::MemberView));
     let begun = op.change::<cap::ServiceAccountManage>("api_key.create", scope).await;
-    let (mut write, permit) = begun.map_err(unseen)?;
+    let (mut write, permit) = begun.map_err(|error| if seen { error } else { unseen(error) })?;
     if let Some(capability) = beyond(op, &write, account).await? {
         write.refuse(op.store()).await?;
         return Err(Error::Forbidden { capability, resource: scope_name(scope) });
@@ -157,8 +158,10 @@ async fn scope_of(op: &Op, account: UserId) -> Result<Scope> {
     Ok(service_account::scope(&row.ok_or_else(|| Error::not_found("service account"))?))
 }
 
+/// Who may not view the people of a scope is not told that it has a service account.
 fn unseen(error: Error) -> Error {
-    if let Error::NotFound { .. } = error { Error::not_found("service account") } else { error }
+    let hidden = matches!(error, Error::Forbidden { .. } | Error::NotFound { .. });
+    if hidden { Error::not_found("service account") } else { error }
 }
 
 /// The first capability that the account holds, now or later, and the actor does not (rule 8).

@@ -150,10 +150,16 @@ pub async fn decline(op: &Op, id: InvitationId) -> Result<()> {
 /// `Forbidden`, `NotFound` by what inviting there needs.
 pub async fn revoke(op: &Op, id: InvitationId) -> Result<()> {
     let unseen = || Error::not_found("invitation");
-    let as_unseen = |error| if let Error::NotFound { .. } = error { unseen() } else { error };
     op.user()?;
     let row = store::invitation::find(op.store(), id).await?.ok_or_else(unseen)?;
     let (scope, operation) = (store::invitation::scope(&row), "invitation.revoke");
+    let view = if scope.level() == Level::Team { Capability::TeamView } else { Capability::MemberView };
+    let seen = op.masks(&[scope]).await?.values().any(|mask| mask.contains(view));
+    let as_unseen = |error| match error {
+        Error::NotFound { .. } => unseen(),
+        Error::Forbidden { .. } if !seen => unseen(),
+        other => other,
+    };
     let write = if scope.level() == Level::Team {
         let (mut write, permit) = op.change::<cap::TeamMemberManage>(operation, scope).await.map_err(as_unseen)?;
         store::invitation::revoke(&mut write, &permit, id).await?;

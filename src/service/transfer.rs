@@ -43,7 +43,7 @@ pub async fn offer(op: &Op, organization: OrganizationId, team: TeamId) -> Resul
 /// Ends an offer: whoever may offer takes it back, whoever may accept declines it.
 ///
 /// # Errors
-/// `Forbidden`, `NotFound` by `organization.transfer` and `team.organization.create`.
+/// `NotFound` when there is none that the actor may answer, by `organization.transfer` or `team.organization.create`.
 pub async fn withdraw(op: &Op, id: TransferId) -> Result<Model> {
     op.user()?;
     let unseen = || Error::not_found("transfer");
@@ -57,7 +57,9 @@ pub async fn withdraw(op: &Op, id: TransferId) -> Result<Model> {
         write
     } else {
         let begun = op.change::<cap::OrganizationTransfer>("transfer.withdraw", offer.organization_id).await;
-        let (mut write, permit) = begun.map_err(|e| if let Error::NotFound { .. } = e { unseen() } else { e })?;
+        // Who may not answer the offer is not told that there is one.
+        let hidden = |e| if matches!(e, Error::Forbidden { .. } | Error::NotFound { .. }) { unseen() } else { e };
+        let (mut write, permit) = begun.map_err(hidden)?;
         store::transfer::withdraw(&mut write, &permit, id).await?;
         write
     };

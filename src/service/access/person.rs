@@ -72,8 +72,14 @@ async fn end_service_account(op: &Op, write: &mut Write, user: UserId) -> Result
     let row = service_account::find(write, user).await?.ok_or_else(unseen)?;
     let scope = service_account::scope(&row);
     place(write, scope);
-    let permit = op.permit_in::<cap::ServiceAccountManage>(write, scope).await;
-    let permit = permit.map_err(|e| if let Error::NotFound { .. } = e { unseen() } else { e })?;
+    let permit = match op.permit_in::<cap::ServiceAccountManage>(write, scope).await {
+        // Who may not view the people of a scope is not told that it has a service account.
+        Err(Error::NotFound { .. }) => return Err(unseen()),
+        Err(Error::Forbidden { .. }) if op.permit_in::<cap::MemberView>(write, scope).await.is_err() => {
+            return Err(unseen());
+        }
+        other => other?,
+    };
     service_account::delete(write, &permit, user).await?;
     Ok(Changed::AccountGone(user))
 }
