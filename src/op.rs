@@ -16,24 +16,9 @@ use crate::store::standing::{Pinned, Standing, Standings};
 use crate::store::{Source, Store, Write};
 use crate::store::{population, role};
 
-/// Who asks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Actor {
-    /// Nobody is signed in.
-    Anonymous,
-    /// A user, in a session.
-    User {
-        /// Who.
-        id: UserId,
-        /// In which session.
-        session: SessionId,
-    },
-    /// A user, by an upload token, for nothing but content of one draft.
-    Upload {
-        /// Who.
-        id: UserId,
-    },
-}
+mod actor;
+
+pub use actor::Actor;
 
 /// What a permit is wanted for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,10 +88,23 @@ impl Op {
     /// # Errors
     /// `Unauthenticated` when nobody is signed in.
     pub fn user(&self) -> Result<UserId> {
-        match self.actor {
-            Actor::User { id, .. } | Actor::Upload { id } => Ok(id),
-            Actor::Anonymous => Err(Error::Unauthenticated("sign in first".to_owned())),
-        }
+        self.actor.user()
+    }
+
+    /// Who asks, in which session: for what no key may do.
+    ///
+    /// # Errors
+    /// `Unauthenticated` when nobody is signed in; `FailedPrecondition` by a key.
+    pub fn session(&self) -> Result<(UserId, SessionId)> {
+        self.actor.session()
+    }
+
+    /// Who asks, with all that they are: for what no capability stands for, so that no narrowed key carries it.
+    ///
+    /// # Errors
+    /// `Unauthenticated` when nobody is signed in; `FailedPrecondition` by a key that is narrowed.
+    pub fn oneself(&self) -> Result<UserId> {
+        self.actor.oneself()
     }
 
     /// Who asks, as it was established.
@@ -265,7 +263,7 @@ impl Op {
         };
         let packs = role::packs(write).await?;
         let known = facts::of_scopes(write, &[scope]).await?;
-        let facts = facts::of_actor(write, &packs, user).await?.about(&known);
+        let facts = facts::of_actor(write, &packs, user, self.actor.narrowing()).await?.about(&known);
         write.concerns(scope, &known);
         let there = scope == Scope::Console || known.contains_key(&scope);
         let decision = there.then(|| explain(&facts, &packs, C::CAPABILITY, scope));
@@ -316,7 +314,7 @@ impl Op {
         let standing = if self.user().is_ok_and(|user| user == subject) {
             self.standing(subject, &[scope]).await?
         } else {
-            self.standings.of(&self.store, subject, None, &[scope]).await?.standing
+            self.standings.of(&self.store, subject, None, None, &[scope]).await?.standing
         };
         Ok((standing.explain(capability, scope), standing.packs().clone()))
     }
@@ -334,18 +332,26 @@ impl Op {
     /// # Errors
     /// `Unavailable` when the database does not answer.
     pub async fn facts_about_gift(&self, write: &Write, packs: &Packs, scope: Scope) -> Result<Facts> {
-        let actor = facts::of_actor(write, packs, self.user()?).await?;
-        let landing: Vec<Scope> = population::landing(write, &[scope]).await?.into_iter().collect();
+        self.facts_about_gifts(write, packs, &[scope]).await
+    }
+
+    /// The same for what is given on several scopes.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database does not answer.
+    pub async fn facts_about_gifts(&self, write: &Write, packs: &Packs, scopes: &[Scope]) -> Result<Facts> {
+        let actor = facts::of_actor(write, packs, self.user()?, self.actor.narrowing()).await?;
+        let landing: Vec<Scope> = population::landing(write, scopes).await?.into_iter().collect();
         Ok(actor.about(&facts::of_scopes(write, &landing).await?))
     }
 
     /// What the actor holds, for reads; until a change begins, the same whenever it is asked.
     async fn standing(&self, user: UserId, scopes: &[Scope]) -> Result<Arc<Standing>> {
         if self.changes() > 0 {
-            return Ok(self.standings.of(&self.store, user, None, scopes).await?.standing);
+            return Ok(self.standings.of(&self.store, user, self.actor.narrowing(), None, scopes).await?.standing);
         }
         let mut pinned = self.pinned.lock().await;
-        let found = self.standings.of(&self.store, user, pinned.take(), scopes).await?;
+        let found = self.standings.of(&self.store, user, self.actor.narrowing(), pinned.take(), scopes).await?;
         *pinned = Some(found.clone());
         Ok(found.standing)
     }

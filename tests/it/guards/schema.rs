@@ -119,7 +119,10 @@ fn what_is_required_exists() {
                 findings.push(format!("{object}.{}: there is no capability `{capability}`", field.name.node));
             }
             if !places.iter().any(|place| place == on) {
-                findings.push(format!("{object}.{}: `{on}` is neither `id`, nor `console`, nor an argument", field.name.node));
+                findings.push(format!(
+                    "{object}.{}: `{on}` is neither `id`, nor `console`, nor an argument",
+                    field.name.node
+                ));
             }
         }
     }
