@@ -5,7 +5,7 @@
 
 use rustc_hash::FxHashMap;
 
-use super::capability::Capability;
+use super::capability::{Capability, Level};
 use super::facts::{EnvironmentKind, Facts, Narrowing, Scope};
 use super::mask::{Mask, Masks};
 use super::packs::Packs;
@@ -63,6 +63,19 @@ impl Authority {
     #[must_use]
     pub fn decide_by_kind(&self, facts: &Facts, scopes: &[Scope]) -> FxHashMap<Scope, Masks> {
         program::decide(&self.holdings, self.narrowing, facts, scopes)
+    }
+
+    /// Whether the capability is held anywhere on the scope or below it, on environments of one of these kinds when it is
+    /// a capability of environments. The facts must be as for [`Authority::visible`], and have the scope.
+    #[must_use]
+    pub fn reaches(&self, facts: &Facts, capability: Capability, scope: Scope, kinds: &[EnvironmentKind]) -> bool {
+        let judged_by_kind = capability.level() == Level::Environment;
+        let own = facts.kind(scope);
+        let (seen, _) = program::list(&self.holdings, self.narrowing, facts, capability);
+        seen.into_iter().any(|(at, kind)| {
+            let of_kind = !judged_by_kind || (kinds.contains(&kind) && own.is_none_or(|own| own == kind));
+            of_kind && facts.lower(at, scope).is_some()
+        })
     }
 
     /// Whether the capability is held on the scope.

@@ -159,8 +159,10 @@ impl Facts {
         matches!(scope, Scope::Environment(_)) && self.fact(scope).is_some_and(|fact| fact.frozen)
     }
 
-    pub(super) fn is_suspended(&self, scope: Scope) -> bool {
-        matches!(scope, Scope::Organization(_)) && self.fact(scope).is_some_and(|fact| fact.suspended)
+    /// The suspended organizations: few, so that nobody has to look whether each scope lies in one.
+    pub(super) fn suspended(&self) -> impl Iterator<Item = Scope> {
+        let listed = self.more.suspended.iter().chain(&self.actor.known.suspended).copied();
+        listed.filter(|&organization| self.fact(organization).is_some_and(|fact| fact.suspended))
     }
 
     pub(super) fn manages(&self, team: u128, organization: Scope) -> bool {
@@ -178,21 +180,24 @@ impl Facts {
     }
 }
 
-/// Scopes, and the organizations among them by managing team.
+/// Scopes, and what the organizations among them are looked up by.
 #[derive(Debug, Clone)]
 struct KnownScopes {
     scopes: FxHashMap<Scope, ScopeFact>,
     /// Sorted.
     managed: Vec<(u128, Scope)>,
+    suspended: Vec<Scope>,
 }
 
 impl KnownScopes {
     fn new(scopes: FxHashMap<Scope, ScopeFact>) -> Self {
-        let organizations = scopes.iter().filter(|(scope, _)| matches!(scope, Scope::Organization(_)));
-        let mut managed: Vec<(u128, Scope)> =
-            organizations.filter_map(|(&scope, fact)| Some((fact.managing_team?, scope))).collect();
+        let (mut managed, mut suspended) = (Vec::new(), Vec::new());
+        for (&scope, fact) in scopes.iter().filter(|(scope, _)| matches!(scope, Scope::Organization(_))) {
+            managed.extend(fact.managing_team.map(|team| (team, scope)));
+            suspended.extend(fact.suspended.then_some(scope));
+        }
         managed.sort_unstable();
-        Self { scopes, managed }
+        Self { scopes, managed, suspended }
     }
 
     fn managed_by(&self, team: u128) -> &[(u128, Scope)] {

@@ -85,15 +85,14 @@ pub(super) struct Origin<'a> {
 pub(super) struct Holdings(FxHashMap<Scope, HeldAt>);
 
 #[derive(Debug, Clone, Copy, Default)]
-struct HeldAt {
+pub(super) struct HeldAt {
     below: Masks,
     here: Masks,
 }
 
 impl HeldAt {
-    fn by_spread(self) -> impl Iterator<Item = (Spread, Masks)> {
-        let both = [(Spread::Below, self.below), (Spread::Here, self.here)];
-        both.into_iter().filter(|(_, masks)| !masks.is_empty())
+    pub(super) fn by_spread(&self) -> [(Spread, Masks); 2] {
+        [(Spread::Below, self.below), (Spread::Here, self.here)]
     }
 }
 
@@ -110,16 +109,12 @@ impl Holdings {
         }
     }
 
-    pub(super) fn at(&self, scope: Scope) -> impl Iterator<Item = (Spread, Masks)> {
-        self.0.get(&scope).copied().into_iter().flat_map(HeldAt::by_spread)
+    pub(super) fn at(&self, scope: Scope) -> Option<&HeldAt> {
+        self.0.get(&scope)
     }
 
-    pub(super) fn scopes(&self) -> impl Iterator<Item = Scope> {
-        self.0.keys().copied()
-    }
-
-    pub(super) fn iter(&self) -> impl Iterator<Item = (Scope, Spread, Masks)> {
-        self.0.iter().flat_map(|(&scope, held)| held.by_spread().map(move |(spread, masks)| (scope, spread, masks)))
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Scope, &HeldAt)> {
+        self.0.iter().map(|(&scope, held)| (scope, held))
     }
 }
 

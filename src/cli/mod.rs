@@ -3,6 +3,7 @@
 
 mod access;
 mod arguments;
+mod audit;
 mod client;
 mod create;
 mod credentials;
@@ -25,6 +26,7 @@ use clap::{Args, FromArgMatches, Parser, Subcommand};
 
 pub use self::{
     access::{BindingsArgs, ExplainArgs, GrantArgs, RevokeArgs},
+    audit::AuditArgs,
     create::CreateCommand,
     deploy::DeployArgs,
     exit::Exit,
@@ -126,6 +128,8 @@ pub enum ClientCommand {
     Roles,
     /// Tell whether somebody may do something, and why
     Explain(ExplainArgs),
+    /// List what was attempted, and what allowed or refused it
+    Audit(AuditArgs),
     /// Print completions for a shell
     Completions(CompletionsArgs),
 }
@@ -176,6 +180,7 @@ async fn run(command: ClientCommand, server: Option<&str>, output: Output) -> Re
         ClientCommand::Bindings(args) => access::bindings(client, output, args).await,
         ClientCommand::Roles => access::roles(client, output).await,
         ClientCommand::Explain(args) => access::explain(client, output, args).await,
+        ClientCommand::Audit(args) => audit::audit(client, output, args).await,
         ClientCommand::Completions(args) => completions(output, &args),
     }
 }

@@ -28,6 +28,11 @@ impl Output {
         if text.is_empty() { Ok(()) } else { write_to(io::stdout().lock(), &printable(text)) }
     }
 
+    /// One of many results, a JSON document on a line; false when nobody reads any more.
+    pub(super) fn raw_line(&self, document: &str) -> Result<bool, Failure> {
+        write_or_end(io::stdout().lock(), &json_safe(document))
+    }
+
     /// One of many results that come one after the other, as JSON each on a line of its own; whether somebody reads them still.
     pub(super) fn line(&self, document: &impl Serialize, text: &str) -> Result<bool, Failure> {
         let line = if self.json {

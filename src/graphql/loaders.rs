@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use entities::ids::{DeploymentId, EnvironmentId, OrganizationId, ProjectId, TeamId, UserId};
+use entities::ids::{DeploymentId, EnvironmentId, OrganizationId, ProjectId, RoleId, TeamId, UserId};
 use entities::{action, deployment, environment, organization, project, team, user};
 
 use super::batch::{Load, Lookup};
@@ -29,6 +29,11 @@ lookups! {
     Teams(TeamId => team::Model) |op, keys| {
         let rows = store::team::by_ids(op.store(), &op.visible::<cap::TeamView>().await?, keys).await?;
         Ok(rows.into_iter().map(|row| (row.id, row)).collect())
+    };
+    RoleNames(RoleId => String) |op, keys| {
+        let packs = store::role::packs(op.store()).await?;
+        let named = |id: &RoleId| Some((*id, packs.name(packs.role(&id.to_string())?.into()).to_owned()));
+        Ok(keys.iter().filter_map(named).collect())
     };
     Users(UserId => user::Model) |op, keys| {
         let rows = store::user::by_ids(op.store(), keys).await?;
@@ -71,6 +76,8 @@ pub(super) struct Loaders {
     pub(super) paths: Load<Paths>,
     /// Teams.
     pub(super) teams: Load<Teams>,
+    /// Names of roles that were made here, for bindings that name them.
+    pub(super) roles: Load<RoleNames>,
     /// Users, for names beside what the actor may see.
     pub(super) users: Load<Users>,
     /// Organizations.
@@ -93,6 +100,7 @@ impl Loaders {
             masks: Load::new(op),
             paths: Load::new(op),
             teams: Load::new(op),
+            roles: Load::new(op),
             users: Load::new(op),
             organizations: Load::new(op),
             projects: Load::new(op),

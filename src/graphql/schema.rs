@@ -7,6 +7,8 @@ use super::page::Listed;
 use super::query::Query;
 use super::subscription::Subscription;
 use super::types::access::RoleBinding;
+use super::types::audit::AuditEntry;
+use super::types::policy::{EligibleRole, PolicyTest};
 use super::types::role::CustomRole;
 use super::types::{Deployment, Environment, NodeInterface, Organization, Project, Team};
 
@@ -22,7 +24,7 @@ const DIRECTIVES: usize = 10;
 
 /// The schema with its limits; what a document costs is weighed before it comes here.
 pub fn build() -> ReeveSchema {
-    Schema::build(Query, Mutation::default(), Subscription)
+    Schema::build(Query::default(), Mutation::default(), Subscription)
         .register_output_type::<NodeInterface>()
         .override_output_type_description::<Listed<Organization>>("A page of organizations.")
         .override_output_type_description::<Listed<Project>>("A page of projects.")
@@ -30,7 +32,10 @@ pub fn build() -> ReeveSchema {
         .override_output_type_description::<Listed<Deployment>>("A page of deployments.")
         .override_output_type_description::<Listed<Team>>("A page of teams.")
         .override_output_type_description::<Listed<RoleBinding>>("A page of role bindings.")
+        .override_output_type_description::<Listed<PolicyTest>>("A page of assertions about access.")
+        .override_output_type_description::<Listed<EligibleRole>>("A page of roles that can be activated for a while.")
         .override_output_type_description::<Listed<CustomRole>>("A page of roles that were made or imported.")
+        .override_output_type_description::<Listed<AuditEntry>>("A page of the audit log.")
         .limit_depth(DEPTH)
         .limit_recursive_depth(DEPTH + 8)
         .limit_aliases(ALIASES)

@@ -14,6 +14,7 @@ use crate::graphql::schema;
 use crate::service::App;
 
 mod answer;
+mod audit;
 mod blobs;
 mod document;
 mod graphql;
@@ -32,6 +33,7 @@ fn routes(app: Arc<App>, open: live::Open) -> impl poem::Endpoint {
     Route::new()
         .at("/graphql", post(graphql::execute).get(live::connect))
         .at("/blobs/:digest", put(blobs::receive))
+        .at("/audit.jsonl", get(audit::export))
         .at("/.well-known/jwks.json", get(health::jwks))
         .at("/healthz", get(health::alive))
         .at("/readyz", get(health::ready))

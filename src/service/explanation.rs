@@ -10,6 +10,7 @@ use crate::authz::{
 };
 use crate::error::{Error, Result};
 use crate::op::{Op, scope_name};
+use crate::service::access::who::{self, MissingGrant};
 use crate::service::resolve;
 use crate::store;
 
@@ -24,6 +25,8 @@ pub struct Explained {
     pub because: Vec<ExplainedWitness>,
     /// What stands against it.
     pub refusal: Option<ExplainedRefusal>,
+    /// The least that would have to be given; none when it is allowed, or nothing that is given would help.
+    pub missing: Option<MissingGrant>,
 }
 
 /// A derivation in words.
@@ -88,7 +91,13 @@ pub async fn decision(op: &Op, subject: Option<&str>, capability: Capability, sc
         }
         (false, None) => format!("{who} may not `{}` on {}", capability.name(), names.scope(scope)),
     };
-    Ok(Explained { allowed: decision.allowed, summary, because, refusal })
+    let missing = match decision.refusal.as_ref().map(|refusal| refusal.reason) {
+        None | Some(Reason::ActorSuspended | Reason::OrganizationSuspended | Reason::EnvironmentFrozen) => None,
+        // What the holder has, the key may not carry.
+        Some(Reason::KeyNarrowed) => None,
+        Some(_) => Some(who::missing_grant(op, capability, scope).await?),
+    };
+    Ok(Explained { allowed: decision.allowed, summary, because, refusal, missing })
 }
 
 /// Names for the words of an explanation. A scope or team that the asker may not view stays an id.

@@ -14,11 +14,13 @@ use crate::store::standing::Standings;
 
 pub mod access;
 pub mod artifact;
+pub mod audit;
 pub mod deployment;
 pub mod environment;
 pub mod explanation;
 pub mod follow;
 pub mod keys;
+pub mod notice;
 pub mod organization;
 pub mod presence;
 pub mod project;

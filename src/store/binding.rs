@@ -1,5 +1,6 @@
 //! Role bindings. Changing one is a change of authority and moves the policy epoch.
 
+use chrono::{DateTime, Utc};
 use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
 use uuid::Uuid;
 
@@ -9,7 +10,7 @@ use entities::values::SubjectKind;
 use entities::{eligible_role, invitation};
 
 use super::source::Connected;
-use super::{Source, Write, page, role, sql};
+use super::{Source, Write, page, role, sql, usage};
 use crate::authz::{Held, Permit, Scope, cap};
 use crate::error::{Error, Result};
 use crate::sys::{clock, ids};
@@ -98,7 +99,7 @@ pub async fn list(
     page::read(source, Entity::find().filter(Column::ScopeId.eq(permit.key())), Column::Id, page).await
 }
 
-/// Removes what is bound, defined, offered or approved at scopes that are going away.
+/// Removes what is bound, defined, offered or approved at scopes that are going away, and what is known of its use there.
 pub(super) async fn remove_at(write: &mut Write, scopes: &[Uuid]) -> Result<()> {
     let connection = write.connection();
     let keys = || scopes.iter().copied();
@@ -107,5 +108,46 @@ pub(super) async fn remove_at(write: &mut Write, scopes: &[Uuid]) -> Result<()> 
     eligible.exec(connection).await.map_err(sql)?;
     let offered = invitation::Entity::delete_many().filter(invitation::Column::ScopeId.is_in(keys()));
     offered.exec(connection).await.map_err(sql)?;
+    usage::remove_at(write, scopes).await?;
     role::remove_at(write, scopes).await
+}
+
+/// Adds the binding that the holder of an eligible role activates.
+///
+/// # Errors
+/// `Unavailable` when the database does not answer.
+pub async fn activate(
+    write: &mut Write,
+    user: UserId,
+    eligible: &eligible_role::Model,
+    reason: &str,
+    until: DateTime<Utc>,
+) -> Result<Model> {
+    let now = clock::now();
+    let row = Model {
+        id: ids::new::<BindingId>(),
+        subject_kind: SubjectKind::User,
+        subject_id: user.uuid(),
+        role: Some(eligible.role.clone()),
+        capability: None,
+        scope_kind: eligible.scope_kind,
+        scope_id: eligible.scope_id,
+        on_behalf_of: None,
+        not_before: None,
+        not_after: Some(until),
+        reason: Some(reason.to_owned()),
+        eligible_role_id: Some(eligible.id),
+        created_by: Some(user),
+        created_at: now,
+    };
+    insert(write, row).await
+}
+
+/// Removes a binding that its holder activated.
+///
+/// # Errors
+/// `Unavailable` when the database does not answer.
+pub async fn end_activation(write: &mut Write, row: &Model) -> Result<()> {
+    Entity::delete_by_id(row.id).exec(write.connection()).await.map_err(sql)?;
+    write.bump_epoch().await
 }

@@ -15,16 +15,20 @@ use crate::error::{Error, Result};
 pub mod access_change;
 pub mod action;
 pub mod artifact;
+pub mod audit;
 pub mod binding;
 pub mod deployment;
+pub mod eligible_role;
 pub mod environment;
 pub mod epoch;
 pub mod facts;
 pub mod idempotency;
 pub mod news;
+pub mod notice;
 pub mod organization;
 pub mod page;
 pub mod path;
+pub mod policy_test;
 pub mod population;
 pub mod project;
 pub mod role;
@@ -33,6 +37,7 @@ pub mod session;
 pub mod signing_key;
 pub mod standing;
 pub mod team;
+pub mod usage;
 pub mod user;
 mod visible;
 pub mod write;
@@ -48,6 +53,7 @@ pub struct Store {
     news: Arc<news::News>,
     statements: Arc<AtomicU64>,
     all_statements: Arc<AtomicU64>,
+    uses: Arc<usage::Uses>,
 }
 
 /// Something that can be read from: the store, or a transaction that sees its own changes.
@@ -103,6 +109,7 @@ impl Store {
             news: Arc::new(news::News::new()),
             statements: Arc::default(),
             all_statements: Arc::default(),
+            uses: Arc::default(),
         })
     }
 

@@ -14,10 +14,12 @@ use entities::values::AuditOutcome;
 use entities::{audit_entry, policy_epoch};
 
 use super::epoch::{self, Epochs};
+use super::facts::{self, ScopeFacts};
 use super::news::{self, News};
 use super::role::{Generation, Roles};
 use super::{Source, Store, source, sql};
 use crate::audit::Entry;
+use crate::authz::Scope;
 use crate::error::{Error, Result};
 use crate::sys::{clock, ids};
 
@@ -122,6 +124,24 @@ impl Write {
         self.others.push(before);
     }
 
+    /// Says what scope the change concerns, with what is known of it and of those above; what is said first counts.
+    pub fn concerns(&mut self, scope: Scope, known: &ScopeFacts) {
+        if std::mem::replace(&mut self.entry.placed, true) {
+            return;
+        }
+        let above = |scope: Scope| known.get(&scope).and_then(|fact| fact.parent);
+        let project = match scope {
+            Scope::Project(_) => Some(scope),
+            Scope::Environment(_) => above(scope),
+            Scope::Console | Scope::Team(_) | Scope::Organization(_) => None,
+        };
+        let organization = if let Scope::Organization(_) = scope { Some(scope) } else { project.and_then(above) };
+        self.entry.scope_kind = facts::scope_kind(scope);
+        self.entry.scope_id = scope.uuid();
+        self.entry.organization_id = organization.map(Scope::uuid);
+        self.entry.project_id = project.map(Scope::uuid);
+    }
+
     /// The policy epoch that decisions taken here saw.
     pub fn epoch(&self) -> i64 {
         self.epoch
@@ -160,9 +180,13 @@ impl Write {
     /// # Errors
     /// `Unavailable` when the database is gone.
     pub async fn refuse(self, store: &Store) -> Result<()> {
-        let entry = self.entry.clone();
-        self.tx.rollback().await.map_err(sql)?;
-        store.record_refusal(entry).await
+        let Self { tx, entry, epoch, .. } = self;
+        tx.rollback().await.map_err(sql)?;
+        let mut write = store.write(entry).await?;
+        // What the decision saw, not what holds by now.
+        write.epoch = epoch;
+        write.append(AuditOutcome::Refused).await?;
+        write.tx.commit().await.map_err(sql)
     }
 
     /// Says that authority derives from something else now. Every change of bindings, memberships, hierarchy or
@@ -199,6 +223,10 @@ impl Write {
     }
 
     async fn append_one(&self, entry: &Entry, outcome: AuditOutcome) -> Result<()> {
+        let bindings = match outcome {
+            AuditOutcome::Allowed if !entry.bindings.is_empty() => Some(entry.bindings.clone().into()),
+            AuditOutcome::Allowed | AuditOutcome::Refused => None,
+        };
         let row = audit_entry::ActiveModel {
             id: Set(ids::new::<AuditEntryId>()),
             at: Set(clock::now()),
@@ -207,10 +235,12 @@ impl Write {
             outcome: Set(outcome),
             scope_kind: Set(entry.scope_kind),
             scope_id: Set(entry.scope_id),
+            organization_id: Set(entry.organization_id),
+            project_id: Set(entry.project_id),
             subject: Set(entry.subject.clone()),
             epoch: Set(self.epoch),
             request_id: Set(entry.request_id.clone()),
-            bindings: Set((!entry.bindings.is_empty()).then(|| entry.bindings.clone().into())),
+            bindings: Set(bindings),
             details: Set(entry.details.clone()),
         };
         audit_entry::Entity::insert(row).exec_without_returning(&self.tx).await.map_err(sql)?;

@@ -6,3 +6,4 @@ pub mod keys;
 pub mod leftovers;
 pub mod routes;
 pub mod sessions;
+pub mod uses;

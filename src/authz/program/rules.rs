@@ -134,8 +134,8 @@ crepe! {
     // Rule 5: in a suspended organization most of it does not count, unless it was given at the console. Nothing
     // reaches below the console but what is bound there, so where a grant landed tells.
     struct Suspended(Scope);
-    Suspended(scope) <- Place(scope, _), Known(facts), for &above in facts.lineage(scope).scopes(),
-        (facts.is_suspended(above));
+    Suspended(scope) <- Known(facts), for organization in facts.suspended(), Place(scope, _),
+        (facts.lineage(scope).contains(organization));
     struct Judged(Scope, Option<EnvironmentKind>, Mask);
     Judged(scope, view.only(facts.kind(scope)), Mask::ALL) <- Place(scope, view), Known(facts), !Suspended(scope);
     Judged(scope, view.only(facts.kind(scope)), *OPEN_WHILE_SUSPENDED) <- Place(scope, view), Known(facts),
@@ -148,7 +148,7 @@ crepe! {
         let given = masks.under(only) & if at == Scope::Console { Mask::ALL } else { open }, (!given.is_empty());
     @output pub(super) struct Holds(pub(super) Scope, pub(super) Masks);
     Holds(scope, given) <- Judged(scope, only, open), Known(facts), Remembered(holdings),
-        for (distance, at) in facts.lineage(scope).steps(), for (spread, masks) in holdings.at(at),
+        for (distance, at) in facts.lineage(scope).steps(), for held in holdings.at(at), for (spread, masks) in held.by_spread(),
         (spread.spans(distance)), let given = masks.under(only) & if at == Scope::Console { Mask::ALL } else { open },
         (!given.is_empty());
 
@@ -173,12 +173,13 @@ crepe! {
     Within(Scope::Console) <- List(_), !Top(_);
     struct Shut(Scope);
     Shut(at) <- List(capability), (!OPEN_WHILE_SUSPENDED.contains(capability)), Remembered(holdings), Known(facts),
-        for at in holdings.scopes(), for &above in facts.lineage(at).scopes(), (facts.is_suspended(above));
+        for organization in facts.suspended(),
+        for (at, _) in holdings.iter(), (facts.lineage(at).contains(organization));
     struct Sees(Scope, EnvironmentKind);
     Sees(place, kind) <- List(capability), !Uncarried(capability), Within(top), Remembered(holdings), Known(facts),
-        for (at, spread, masks) in holdings.iter(), (masks.either().contains(capability)),
+        for (at, held) in holdings.iter(), for (spread, masks) in held.by_spread(), (masks.either().contains(capability)),
         for place in facts.lower(at, top), (place.level().spans(capability.level())),
-        (spread == Spread::Below || place == at && at.level() == capability.level()), !Shut(at),
+        (spread == Spread::Below || at.level() == capability.level()), !Shut(at),
         for kind in EnvironmentKind::BOTH, (masks.of(kind).contains(capability)),
         (facts.kind(place).is_none_or(|own| own == kind));
     struct Covered(Scope, EnvironmentKind);
@@ -223,7 +224,7 @@ crepe! {
     struct WhyNot<'a>(Reason, Option<Origin<'a>>);
     WhyNot(Reason::ActorSuspended, None) <- Refused(_, _), SuspendedActor(_);
     WhyNot(Reason::OrganizationSuspended, Some(origin)) <- Refused(_, _), Lacking(kind), Fits(kind, binding, origin),
-        !Idle(binding), !Passes(kind, origin);
+        !Idle(binding), !Passes(kind, _);
     WhyNot(Reason::EnvironmentFrozen, Some(origin)) <- Refused(_, _), Barred(Limit::Freeze), Lacking(kind),
         Passes(kind, origin);
     WhyNot(Reason::KeyNarrowed, Some(origin)) <- Refused(_, _), Barred(Limit::Key), Lacking(kind),
@@ -259,7 +260,7 @@ crepe! {
     @output pub(super) struct Violated(pub(super) Violation);
 
     // Giving (rule 8). The giver holds what the way of giving needs, and every row of the gift where it would land, in
-    // both kinds and reaching as far. Whoever joins a team is given what the team has. A role may be bound anywhere
+    // both kinds and reaching as far. Whoever joins a team is given what the team has and has not lost. A role may be bound anywhere
     // below the scope that owns it, so its rows are weighed there, whatever they would be bound at. A freeze does not
     // count here: it binds the receiver as it binds the giver.
     struct Needs(Scope, Masks, Spread);
@@ -267,7 +268,7 @@ crepe! {
         (way == Way::Binding);
     Needs(gift.scope, Masks::both(Capability::MemberInvite.mask()), Spread::Below) <- Give(gift, way),
         (way == Way::Invitation);
-    Needs(at, masks, spread) <- Give(gift, _), Landed(binding, _, at, spread, masks), (binding == gift);
+    Needs(at, masks, spread) <- Give(gift, _), !Ended(gift), Landed(binding, _, at, spread, masks), (binding == gift);
     Needs(scope, Masks::both(Capability::AccessManage.mask()), Spread::Below) <- Define(_, scope);
     Needs(scope, row.masks, Spread::Below) <- Define(role, scope), Defined(packs), for row in packs.rows(role);
     struct Withheld(Scope, Capability);

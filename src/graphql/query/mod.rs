@@ -1,14 +1,18 @@
 //! The queries. Each names the capability it needs in the schema; what is not there and what may not be viewed look the same.
 
-use async_graphql::{Context, ID, Object};
+use async_graphql::{Context, ID, MergedObject, Object};
 
 use entities::ids::{DeploymentId, EnvironmentId, OrganizationId, ProjectId, TeamId, UserId};
+
+mod access;
 
 use super::context::{loaders, op};
 use super::directive::requires;
 use super::input;
 use super::page::{Listed, connection, page};
 use super::types::access::{AccessDecision, Capability, Role, decide};
+use super::types::audit::{self, AuditEntry, AuditFilter};
+use super::types::console::Console;
 use super::types::{Deployment, Environment, NodeInterface, Organization, Project, Team, User};
 use crate::authz::{self, cap};
 use crate::error::{Error, Result};
@@ -19,12 +23,14 @@ use crate::store;
 const MOST_NODES: usize = 100;
 
 /// What can be asked.
-#[derive(Default)]
-pub struct Query;
+#[derive(MergedObject, Default)]
+pub struct Query(ResourceQuery, access::AccessQuery);
 
-/// What can be asked.
+#[derive(Default)]
+struct ResourceQuery;
+
 #[Object]
-impl Query {
+impl ResourceQuery {
     /// Who is signed in.
     async fn viewer(&self, ctx: &Context<'_>) -> Result<User> {
         let row = store::user::find(op(ctx).store(), op(ctx).user()?).await?;
@@ -42,6 +48,13 @@ impl Query {
             return Err(Error::invalid("ids", "too_many", format!("ask for at most {MOST_NODES} objects at once")));
         }
         futures_util::future::try_join_all(ids.iter().map(|id| node(ctx, id))).await
+    }
+
+    /// The whole installation. Requires `console.view`.
+    #[graphql(directive = requires::apply("console.view".into(), "console".into()))]
+    async fn console(&self, ctx: &Context<'_>) -> Result<Console> {
+        op(ctx).permit::<cap::ConsoleView>(authz::Scope::Console).await?;
+        Ok(Console)
     }
 
     /// An organization, by id or by path. Requires `organization.view`.
@@ -142,6 +155,26 @@ impl Query {
         resource: String,
     ) -> Result<AccessDecision> {
         decide(ctx, subject, &capability, &resource).await
+    }
+
+    /// What was attempted on a scope and everything below it, the newest first. `scope` is an id, a path, or `console` for
+    /// everything. Requires `audit.view`: on the console, the team or the organization itself, and for a project or an
+    /// environment on its organization. The log tells of every project and environment in the organization, also of those
+    /// that the viewer may not view otherwise, that were deleted since, or that have moved to another organization. The log
+    /// of what was deleted cannot be asked for by itself: it is found in that of the organization, or of the console.
+    #[graphql(directive = requires::apply("audit.view".into(), "scope".into()))]
+    #[expect(clippy::too_many_arguments, reason = "what a connection takes")]
+    async fn audit_log(
+        &self,
+        ctx: &Context<'_>,
+        scope: String,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+        filter: Option<AuditFilter>,
+    ) -> Result<Listed<AuditEntry>> {
+        audit::log(ctx, &scope, (first, after, last, before), filter.unwrap_or_default()).await
     }
 }
 

@@ -10,14 +10,16 @@ use futures_util::{Stream, StreamExt};
 
 use entities::ids::{DeploymentId, EnvironmentId};
 
-use super::context::request;
+use super::context::{op, request};
 use super::directive::requires;
 use super::input;
 use super::types::Deployment;
 use super::types::deployment::{LogLine, lines};
+use super::types::question::AccessChange;
 use crate::authz::cap;
 use crate::error::Result;
-use crate::service::follow;
+use crate::service::access::watching;
+use crate::service::{follow, resolve};
 use guard::Guard;
 
 /// What can be followed. Every stream ends with one error, `FORBIDDEN`, when the authority to follow it ends.
@@ -57,6 +59,20 @@ impl Subscription {
         let (guard, permit) = Guard::<cap::LogView>::judge(ctx, id).await?;
         let log = follow::deployment_log(Arc::clone(&request(ctx).app), permit, id, last);
         Ok(guard.over(log.map(|line| line.map(LogLine::from))))
+    }
+
+    /// Who gains and loses what on a scope and below it, and why, as it happens. `scope` is the id or path of an organization,
+    /// project or environment, or `console`. Requires `member.view`.
+    #[graphql(directive = requires::apply("member.view".into(), "scope".into()))]
+    async fn access_changed(
+        &self,
+        ctx: &Context<'_>,
+        scope: String,
+    ) -> Result<impl Stream<Item = Result<AccessChange>>> {
+        let scope = resolve::scope(op(ctx), &scope).await?;
+        let (guard, permit) = Guard::<cap::MemberView>::judge(ctx, scope).await?;
+        let changes = watching::follow(op(ctx).store().clone(), permit).await?;
+        Ok(guard.over(changes.map(|changed| changed.map(AccessChange))))
     }
 
     /// The deployments of an environment, each whenever it comes to another state, and new ones. Requires `deployment.view`.

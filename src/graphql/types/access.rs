@@ -10,6 +10,7 @@ use entities::ids::{BindingId, TeamId, UserId};
 use entities::values::SubjectKind;
 
 use super::permission::capability;
+use super::question::MissingAccess;
 use super::{ScopeKind, Team, User};
 use crate::authz::{self, Level, Packs, cap};
 use crate::error::Result;
@@ -54,8 +55,10 @@ impl RoleBinding {
     }
 
     /// Full name of the role, or the single capability that is given instead.
-    async fn role(&self) -> &str {
-        self.0.role.as_deref().or(self.0.capability.as_deref()).unwrap_or_default()
+    async fn role(&self, ctx: &Context<'_>) -> Result<String> {
+        let key = self.0.role.as_deref().or(self.0.capability.as_deref()).unwrap_or_default();
+        let Some(id) = store::role::id_of(key) else { return Ok(key.to_owned()) };
+        Ok(loaders(ctx).roles.one(id).await?.map_or_else(|| key.to_owned(), |name| (*name).clone()))
     }
 
     /// Id of the scope that it sits on; `console` for the whole console.
@@ -71,6 +74,16 @@ impl RoleBinding {
     /// Counts until then.
     async fn not_after(&self) -> Option<DateTime<Utc>> {
         self.0.not_after
+    }
+
+    /// Id of the team on whose behalf it was given: it counts only while the user is in it and it manages the organization.
+    async fn on_behalf_of(&self) -> Option<ID> {
+        self.0.on_behalf_of.map(|team| ID(team.to_string()))
+    }
+
+    /// Why it was made, when somebody had to say so.
+    async fn reason(&self) -> Option<&str> {
+        self.0.reason.as_deref()
     }
 
     /// When it was made.
@@ -237,6 +250,12 @@ impl AccessDecision {
     /// Everything that gives it, the nearest first.
     async fn because(&self) -> Vec<AccessWitness> {
         self.0.because.iter().cloned().map(AccessWitness).collect()
+    }
+
+    /// The least that would have to be given, and who could give it; none when it is allowed, or when nothing that is given
+    /// would help.
+    async fn missing_grant(&self) -> Option<MissingAccess> {
+        self.0.missing.clone().map(MissingAccess)
     }
 
     /// What stands against it.

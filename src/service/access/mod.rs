@@ -13,12 +13,19 @@ use crate::error::{Error, Result};
 use crate::store::{self, Store};
 
 mod change;
+pub mod eligible;
+pub mod exchange;
 mod grant;
+pub mod policy_test;
 mod rails;
+pub mod review;
 pub mod role;
 mod standing;
+pub mod watching;
+pub mod who;
 
 pub use change::{Change, Changed, Preview, commit, preview};
+pub(in crate::service) use change::{Watch, settle};
 pub use rails::Rail;
 pub use standing::{Difference, Shift};
 

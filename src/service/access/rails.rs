@@ -9,6 +9,7 @@ use crate::op::scope_name;
 use crate::store::{Write, population};
 use crate::sys::clock;
 
+use super::policy_test::{Assertions, Broken};
 use super::standing::Affected;
 
 /// Something that forbids a change.
@@ -23,6 +24,8 @@ pub enum Rail {
         /// What of it they do not hold.
         missing: Vec<(Capability, EnvironmentKind)>,
     },
+    /// What an organization asserts would not be so any more.
+    PolicyTest(Broken),
     /// Nobody would be left who manages the access of the organization.
     NobodyManages {
         /// It.
@@ -39,6 +42,7 @@ impl Rail {
                 let names: Vec<&str> = names.into_iter().collect();
                 format!("`{gift}` on `{}` gives what you do not hold there: {}", scope_name(*scope), names.join(", "))
             }
+            Self::PolicyTest(broken) => format!("the policy test `{}` forbids it", broken.name),
             Self::NobodyManages { .. } => "nobody would be left who manages the access of this organization; give \
                                            somebody else the role first"
                 .to_owned(),
@@ -52,9 +56,35 @@ impl Rail {
                 let (capability, _) = *missing.first()?;
                 Some(Error::Forbidden { capability, resource: scope_name(*scope) })
             }
+            Self::PolicyTest(_) => Some(failed("POLICY_TEST_BROKEN")),
             Self::NobodyManages { .. } => Some(failed("LAST_ACCESS_MANAGER")),
         }
     }
+}
+
+/// What the audit log keeps of a change that rails forbid.
+pub(super) fn told(rails: &[Rail]) -> serde_json::Value {
+    let told = rails.iter().map(|rail| match rail {
+        Rail::Beyond { gift, missing, .. } => {
+            let names: BTreeSet<&str> = missing.iter().map(|(capability, _)| capability.name()).collect();
+            serde_json::json!({
+                "reason": "GRANTS_MORE_THAN_HELD",
+                "role": gift,
+                "capability": missing.first().map(|(capability, _)| capability.name()),
+                "lacking": names,
+            })
+        }
+        Rail::PolicyTest(broken) => serde_json::json!({
+            "reason": "POLICY_TEST_BROKEN",
+            "policyTest": broken.test.to_string(),
+            "user": broken.user.to_string(),
+        }),
+        Rail::NobodyManages { organization } => {
+            serde_json::json!({ "reason": "LAST_ACCESS_MANAGER", "organization": scope_name(*organization) })
+        }
+    });
+    let mut told: Vec<serde_json::Value> = told.collect();
+    if told.len() == 1 { told.swap_remove(0) } else { told.into() }
 }
 
 /// The refusal that the first rail means.
@@ -65,6 +95,7 @@ pub(super) fn refusal(rails: &[Rail]) -> Option<Error> {
 /// What has to stay true of what a change touches, and was true before.
 pub(super) struct Guard {
     organizations: Vec<Scope>,
+    assertions: Assertions,
 }
 
 impl Guard {
@@ -75,7 +106,8 @@ impl Guard {
                 organizations.push(organization);
             }
         }
-        Ok(Self { organizations })
+        let assertions = Assertions::read(write, packs, affected).await?;
+        Ok(Self { organizations, assertions })
     }
 
     /// What is true no longer.
@@ -86,6 +118,7 @@ impl Guard {
                 broken.push(Rail::NobodyManages { organization });
             }
         }
+        broken.extend(self.assertions.broken(write, packs).await?.into_iter().map(Rail::PolicyTest));
         Ok(broken)
     }
 }

@@ -12,7 +12,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("authz", &[]),
     ("error", &["authz", "domain"]),
     ("authn", &["domain", "sys"]),
-    ("audit", &[]),
+    ("audit", &["authz"]),
     ("store", &["audit", "authz", "domain", "error", "sys"]),
     ("op", &["audit", "authz", "error", "store"]),
     ("config", &["authz", "domain", "error", "store"]),
@@ -20,7 +20,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("edge", &[]),
     ("service", &["audit", "authn", "authz", "config", "domain", "error", "op", "runtime", "store", "sys"]),
     ("tasks", &["domain", "edge", "error", "runtime", "service", "store", "sys", "workflow"]),
-    ("workflow", &["audit", "authz", "domain", "edge", "error", "runtime", "service", "store", "sys", "tasks"]),
+    ("workflow", &["audit", "domain", "edge", "error", "runtime", "service", "store", "sys", "tasks"]),
     ("graphql", &["authz", "domain", "error", "op", "runtime", "service", "store", "sys"]),
     ("http", &["domain", "error", "graphql", "op", "service", "store", "sys"]),
     (

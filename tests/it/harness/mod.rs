@@ -13,7 +13,7 @@ mod server;
 mod stories;
 
 pub(crate) use blobs::{digest, entry};
-pub(crate) use client::{Client, Refusal};
+pub(crate) use client::{Client, Refusal, text};
 pub(crate) use database::Database;
 pub(crate) use deployments::{CREATE_DEPLOYMENT, DEPLOY, DEPLOYMENT, Deployment, ROLLBACK, draft_input};
 pub(crate) use edge::{Page, host, raw, visit};

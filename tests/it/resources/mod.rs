@@ -1,10 +1,13 @@
 //! Stories by resource, told through the API and the edge.
 
 mod access;
+mod audit;
+mod audit_export;
 mod crash;
 mod demo;
 mod deployment;
 mod edge;
+mod eligible_role;
 mod environment;
 mod forgery;
 mod hostile;
@@ -15,4 +18,7 @@ mod pages;
 mod people;
 mod process;
 mod project;
+mod question;
+mod role;
 mod session;
+mod usage;
