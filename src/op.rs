@@ -6,58 +6,22 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::Mutex;
 
-use entities::ids::{BindingId, DeploymentId, EnvironmentId, OrganizationId, ProjectId, SessionId, TeamId, UserId};
+use entities::ids::{EnvironmentId, SessionId, UserId};
 
 use crate::audit::Entry;
 use crate::authz::{Authority, Capability, Decision, Facts, Held, Mask, Packs, Permit, Scope, Visible, explain};
 use crate::error::{Error, Result};
 use crate::store::facts;
 use crate::store::standing::{Pinned, Standing, Standings};
-use crate::store::{Source, Store, Write};
+use crate::store::{Store, Write};
 use crate::store::{population, role};
 
 mod actor;
+mod target;
 
 pub use actor::Actor;
-
-/// What a permit is wanted for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Target {
-    /// A scope itself.
-    Scope(Scope),
-    /// A deployment, judged on its environment.
-    Deployment(DeploymentId),
-    /// A binding, judged where it sits.
-    Binding(BindingId),
-}
-
-impl From<Scope> for Target {
-    fn from(scope: Scope) -> Self {
-        Self::Scope(scope)
-    }
-}
-impl From<DeploymentId> for Target {
-    fn from(id: DeploymentId) -> Self {
-        Self::Deployment(id)
-    }
-}
-impl From<BindingId> for Target {
-    fn from(id: BindingId) -> Self {
-        Self::Binding(id)
-    }
-}
-
-macro_rules! scopes {
-    ($($id:ident => $variant:ident),*) => { $(
-        impl From<$id> for Scope {
-            fn from(id: $id) -> Self { Self::$variant(id.into()) }
-        }
-        impl From<$id> for Target {
-            fn from(id: $id) -> Self { Self::Scope(id.into()) }
-        }
-    )* };
-}
-scopes!(TeamId => Team, OrganizationId => Organization, ProjectId => Project, EnvironmentId => Environment);
+pub use target::{Target, name, scope_name};
+use target::{scope_of, unseen};
 
 /// One operation.
 pub struct Op {
@@ -75,12 +39,6 @@ impl Op {
     /// An operation of `actor`; it counts the statements that it runs on `store`, which was made to count.
     pub fn new(actor: Actor, request_id: String, store: Store, standings: Arc<Standings>) -> Self {
         Self { actor, request_id, store, standings, pinned: Mutex::default(), changes: AtomicU64::new(0) }
-    }
-
-    /// Another operation of the same actor, which has read nothing yet.
-    #[must_use]
-    pub fn again(&self) -> Self {
-        Self::new(self.actor, self.request_id.clone(), self.store.clone(), self.standings.clone())
     }
 
     /// Who asks.
@@ -360,16 +318,6 @@ impl Op {
 /// How a permit is judged.
 type Rule<C> = fn(&Authority, &Facts, Scope) -> Option<Permit<C>>;
 
-/// The scope on which a target is judged; it never changes.
-async fn scope_of(source: &impl Source, target: Target) -> Result<Scope> {
-    let scope = match target {
-        Target::Scope(scope) => Some(scope),
-        Target::Deployment(id) => facts::of_deployment(source, id).await?,
-        Target::Binding(id) => facts::of_binding(source, id).await?,
-    };
-    scope.ok_or_else(|| unseen(target))
-}
-
 /// The permit, or the refusal that the actor may learn: what it may not view does not exist.
 fn judge<C: Held>(
     authority: &Authority,
@@ -390,38 +338,5 @@ fn judge<C: Held>(
         Err(Error::Forbidden { capability: C::CAPABILITY, resource: name(target) })
     } else {
         Err(unseen(target))
-    }
-}
-
-fn unseen(target: Target) -> Error {
-    let kind = match target {
-        Target::Scope(Scope::Console) => "console",
-        Target::Scope(Scope::Team(_)) => "team",
-        Target::Scope(Scope::Organization(_)) => "organization",
-        Target::Scope(Scope::Project(_)) => "project",
-        Target::Scope(Scope::Environment(_)) => "environment",
-        Target::Deployment(_) => "deployment",
-        Target::Binding(_) => "binding",
-    };
-    Error::not_found(kind)
-}
-
-/// The id by which people know a target.
-pub fn name(target: Target) -> String {
-    match target {
-        Target::Scope(scope) => scope_name(scope),
-        Target::Deployment(id) => id.to_string(),
-        Target::Binding(id) => id.to_string(),
-    }
-}
-
-/// The id by which people know a scope.
-pub fn scope_name(scope: Scope) -> String {
-    match scope {
-        Scope::Console => "console".to_owned(),
-        Scope::Team(key) => TeamId::from(key).to_string(),
-        Scope::Organization(key) => OrganizationId::from(key).to_string(),
-        Scope::Project(key) => ProjectId::from(key).to_string(),
-        Scope::Environment(key) => EnvironmentId::from(key).to_string(),
     }
 }

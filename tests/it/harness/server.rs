@@ -108,7 +108,7 @@ impl TestServer {
     pub(crate) async fn operation(&self, of: &Client) -> Op {
         let (store, _) = self.keys().await;
         let actor = Actor::User { id: of.account.id.parse().unwrap(), session: SessionId::from(0) };
-        Op::new(actor, "-".to_owned(), store, Arc::new(Packs::built_in().unwrap()))
+        Op::new(actor, "-".to_owned(), store, Arc::default())
     }
 
     /// Somebody who administers the whole console.

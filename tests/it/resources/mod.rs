@@ -24,7 +24,6 @@ mod review;
 mod role;
 mod service_account;
 mod session;
-mod session;
 mod suspension;
 mod team;
 mod transfer;
