@@ -45,18 +45,26 @@ pub async fn by_ids(
     select.all(source.connection()).await.map_err(sql)
 }
 
-/// The teams that a user is a member of: everybody may know their own.
+/// The teams that a user is a member of: everybody may know their own, and a key those of them that it may view.
 ///
 /// # Errors
 /// `Unavailable` when the database does not answer.
-pub async fn of_user(source: &impl Source, user: UserId, page: &page::Page) -> Result<page::Rows<team::Model>> {
+pub async fn of_user(
+    source: &impl Source,
+    user: UserId,
+    carried: Option<&Visible<cap::TeamView>>,
+    page: &page::Page,
+) -> Result<page::Rows<team::Model>> {
     use sea_orm::sea_query::Query;
     let mine = Query::select()
         .column(team_member::Column::TeamId)
         .from(team_member::Entity)
         .and_where(team_member::Column::UserId.eq(user))
         .take();
-    let select = team::Entity::find().filter(team::Column::Id.in_subquery(mine));
+    let mut select = team::Entity::find().filter(team::Column::Id.in_subquery(mine));
+    if let Some(carried) = carried {
+        select = select.filter(visible::teams(carried));
+    }
     page::read(source, select, team::Column::Id, page).await
 }
 

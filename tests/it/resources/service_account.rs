@@ -142,11 +142,12 @@ async fn a_narrowed_key_carries_what_it_says_and_no_more() {
         allowed refusal { reason } } }";
     let told = by_key.ok(why, json!({ "id": staging.id })).await["accessDecision"].clone();
     assert_eq!(told, json!({ "allowed": false, "refusal": { "reason": "KEY_NARROWED" } }));
+    let mine = "{ viewer { personalTeam { id } teams { nodes { id } } } }";
+    assert_eq!(by_key.ok(mine, json!({})).await["viewer"], json!({ "personalTeam": null, "teams": { "nodes": [] } }));
     // What no capability stands for needs all of its holder.
     let team = "mutation { createTeam(input: { name: \"Mine\" }) { team { id } } }";
     for document in [
         team,
-        "{ viewer { teams { nodes { id } } } }",
         "{ viewer { notices { nodes { id } } } }",
         "{ viewer { invitations { nodes { id } } } }",
         "{ viewer { apiKeys { nodes { id } } } }",
