@@ -2,16 +2,17 @@
 //! take it first.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use tokio::sync::OnceCell;
+use tokio::sync::Mutex;
 
 use entities::ids::{BindingId, DeploymentId, EnvironmentId, OrganizationId, ProjectId, SessionId, TeamId, UserId};
 
 use crate::audit::Entry;
-use crate::authz::{Authority, Capability, Decision, Facts, Held, Mask, Packs, Permit, Scope, Visible, explain};
+use crate::authz::{Authority, Capability, Decision, Facts, Held, Mask, Packs, Permit, Scope, Visible};
 use crate::error::{Error, Result};
-use crate::store::facts::{self, ActorFacts, ScopeFacts};
+use crate::store::facts;
+use crate::store::standing::{Pinned, Standing, Standings};
 use crate::store::{Source, Store, Write};
 use crate::store::{population, role};
 
@@ -78,17 +79,23 @@ pub struct Op {
     actor: Actor,
     request_id: String,
     store: Store,
-    packs: Arc<Packs>,
-    /// Facts of the actor for reads; a write reads its own, in its own transaction.
-    facts: OnceCell<Arc<ActorFacts>>,
-    /// A change was begun: what was read before may not hold any more.
-    changing: AtomicBool,
+    standings: Arc<Standings>,
+    /// What the actor holds, the same for every read until a change begins. Whoever needs it first reads it, the others wait.
+    pinned: Mutex<Option<Pinned>>,
+    /// How often something was begun after which what was read before may not hold any more.
+    changes: AtomicU64,
 }
 
 impl Op {
-    /// An operation of `actor`.
-    pub fn new(actor: Actor, request_id: String, store: Store, packs: Arc<Packs>) -> Self {
-        Self { actor, request_id, store, packs, facts: OnceCell::new(), changing: AtomicBool::new(false) }
+    /// An operation of `actor`; it counts the statements that it runs on `store`, which was made to count.
+    pub fn new(actor: Actor, request_id: String, store: Store, standings: Arc<Standings>) -> Self {
+        Self { actor, request_id, store, standings, pinned: Mutex::default(), changes: AtomicU64::new(0) }
+    }
+
+    /// Another operation of the same actor, which has read nothing yet.
+    #[must_use]
+    pub fn again(&self) -> Self {
+        Self::new(self.actor, self.request_id.clone(), self.store.clone(), self.standings.clone())
     }
 
     /// Who asks.
@@ -117,9 +124,21 @@ impl Op {
         &self.store
     }
 
-    /// The role packs.
-    pub fn packs(&self) -> &Arc<Packs> {
-        &self.packs
+    /// Statements that were run for it so far; the beginning and the end of a transaction are none.
+    #[must_use]
+    pub fn statements(&self) -> u64 {
+        self.store.statements()
+    }
+
+    /// Grows whenever what was read before may not hold any more: what is kept of answers goes by it.
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Relaxed)
+    }
+
+    /// What was read before may not hold any more. Whoever changes something need not say so.
+    pub fn renew(&self) {
+        self.changes.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Begins a change.
@@ -127,7 +146,7 @@ impl Op {
     /// # Errors
     /// `Unavailable` when the database does not answer.
     pub async fn write(&self, operation: &'static str) -> Result<Write> {
-        self.changing.store(true, Ordering::Relaxed);
+        self.renew();
         let actor = self.user().ok();
         self.store.write(Entry::new(operation, actor, self.request_id.clone())).await
     }
@@ -137,7 +156,7 @@ impl Op {
     /// # Errors
     /// `Unavailable` when the database does not answer.
     pub async fn write_access(&self, operation: &'static str) -> Result<Write> {
-        self.changing.store(true, Ordering::Relaxed);
+        self.renew();
         let actor = self.user().ok();
         self.store.write_access(Entry::new(operation, actor, self.request_id.clone())).await
     }
@@ -147,9 +166,10 @@ impl Op {
     /// # Errors
     /// `NotFound` when the actor may not view it, `Forbidden` when it may, but lacks `C`; `Unauthenticated`.
     pub async fn permit<C: Held>(&self, target: impl Into<Target>) -> Result<Permit<C>> {
-        let target = target.into();
-        let actor = self.actor_facts().await?;
-        judge(&self.store, &self.packs, &actor, target, Permit::judge).await
+        let (user, target) = (self.user()?, target.into());
+        let scope = scope_of(&self.store, target).await?;
+        let standing = self.standing(user, &[scope]).await?;
+        judge(standing.authority(), &standing.facts(&[scope]), target, scope, Permit::judge)
     }
 
     /// Begins a change that needs `C` on `target`: the permit is taken on what the change's own transaction sees. A refusal
@@ -191,9 +211,8 @@ impl Op {
     }
 
     async fn permitted<C: Held>(&self, mut write: Write, target: Target, rule: Rule<C>) -> Result<(Write, Permit<C>)> {
-        let actor = facts::of_actor(&write, &self.packs, self.user()?).await?;
         write.entry().subject = Some(name(target));
-        match judge(&write, &self.packs, &actor, target, rule).await {
+        match self.judge_in(&write, target, rule).await {
             Ok(permit) => {
                 write.entry().scope_kind = facts::scope_kind(permit.scope());
                 write.entry().scope_id = permit.key();
@@ -214,9 +233,15 @@ impl Op {
     /// # Errors
     /// As [`Op::permit`].
     pub async fn permit_in<C: Held>(&self, write: &Write, target: impl Into<Target>) -> Result<Permit<C>> {
+        self.judge_in(write, target.into(), Permit::judge).await
+    }
+
+    async fn judge_in<C: Held>(&self, write: &Write, target: Target, rule: Rule<C>) -> Result<Permit<C>> {
+        let user = self.user()?;
+        let scope = scope_of(write, target).await?;
         let packs = role::packs(write).await?;
-        let actor = facts::of_actor(write, &packs, self.user()?).await?;
-        judge(write, &packs, &actor, target.into(), Permit::judge).await
+        let facts = facts_of(write, &packs, user, scope).await?;
+        judge(&Authority::of(&facts, &packs), &facts, target, scope, rule)
     }
 
     /// Where the actor holds `C`; nowhere for nobody.
@@ -224,11 +249,10 @@ impl Op {
     /// # Errors
     /// `Unavailable` when the database does not answer.
     pub async fn visible<C: Held>(&self) -> Result<Visible<C>> {
-        if self.actor == Actor::Anonymous {
-            return Ok(Visible::nothing());
+        match self.user() {
+            Ok(user) => Ok(self.standing(user, &[]).await?.visible()),
+            Err(_) => Ok(Visible::nothing()),
         }
-        let facts = self.actor_facts().await?.about(&ScopeFacts::default());
-        Ok(Visible::judge(&Authority::of(&facts, &self.packs), &facts))
     }
 
     /// What the actor holds on each of these scopes: one derivation, a constant number of statements.
@@ -236,21 +260,37 @@ impl Op {
     /// # Errors
     /// `Unavailable` when the database does not answer.
     pub async fn masks(&self, scopes: &[Scope]) -> Result<rustc_hash::FxHashMap<Scope, Mask>> {
-        if self.actor == Actor::Anonymous {
-            return Ok(scopes.iter().map(|scope| (*scope, Mask::EMPTY)).collect());
+        match self.user() {
+            Ok(user) => Ok(self.standing(user, scopes).await?.masks(scopes)),
+            Err(_) => Ok(scopes.iter().map(|scope| (*scope, Mask::EMPTY)).collect()),
         }
-        let facts = self.actor_facts().await?.about(&facts::of_scopes(&self.store, scopes).await?);
-        Ok(Authority::of(&facts, &self.packs).decide(&facts, scopes))
     }
 
-    /// Why somebody may or may not do something. Whether the asker may ask is decided by the caller.
+    /// Why somebody may or may not do something, and the roles that this is told with. Whether the asker may ask is decided
+    /// by the caller.
     ///
     /// # Errors
     /// `Unavailable` when the database does not answer.
-    pub async fn explain(&self, subject: UserId, capability: Capability, scope: Scope) -> Result<Decision> {
-        let actor = facts::of_actor(&self.store, &self.packs, subject).await?;
-        let facts = actor.about(&facts::of_scopes(&self.store, &[scope]).await?);
-        Ok(explain(&facts, &self.packs, capability, scope))
+    pub async fn explain(
+        &self,
+        subject: UserId,
+        capability: Capability,
+        scope: Scope,
+    ) -> Result<(Decision, Arc<Packs>)> {
+        let standing = if self.user().is_ok_and(|user| user == subject) {
+            self.standing(subject, &[scope]).await?
+        } else {
+            self.standings.of(&self.store, subject, None, &[scope]).await?.standing
+        };
+        Ok((standing.explain(capability, scope), standing.packs().clone()))
+    }
+
+    /// The first moment, in Unix milliseconds, at which what the actor holds changes by itself.
+    ///
+    /// # Errors
+    /// `Unauthenticated`; `Unavailable` when the database does not answer.
+    pub async fn valid_until(&self) -> Result<Option<i64>> {
+        Ok(self.standing(self.user()?, &[]).await?.valid_until())
     }
 
     /// The facts of this actor about what is given on a scope, as a change sees them: with every place where it may land.
@@ -263,36 +303,45 @@ impl Op {
         Ok(actor.about(&facts::of_scopes(write, &landing).await?))
     }
 
-    async fn actor_facts(&self) -> Result<Arc<ActorFacts>> {
-        let user = self.user()?;
-        let load = || async { Ok(Arc::new(facts::of_actor(&self.store, &self.packs, user).await?)) };
-        if self.changing.load(Ordering::Relaxed) {
-            return load().await;
+    /// What the actor holds, for reads; until a change begins, the same whenever it is asked.
+    async fn standing(&self, user: UserId, scopes: &[Scope]) -> Result<Arc<Standing>> {
+        if self.changes() > 0 {
+            return Ok(self.standings.of(&self.store, user, None, scopes).await?.standing);
         }
-        self.facts.get_or_try_init(load).await.cloned()
+        let mut pinned = self.pinned.lock().await;
+        let found = self.standings.of(&self.store, user, pinned.take(), scopes).await?;
+        *pinned = Some(found.clone());
+        Ok(found.standing)
     }
 }
 
 /// How a permit is judged.
 type Rule<C> = fn(&Authority, &Facts, Scope) -> Option<Permit<C>>;
 
-/// The permit, or the refusal that the actor may learn: what it may not view does not exist.
-async fn judge<C: Held>(
-    source: &impl Source,
-    packs: &Packs,
-    actor: &ActorFacts,
-    target: Target,
-    rule: Rule<C>,
-) -> Result<Permit<C>> {
+/// The scope on which a target is judged; it never changes.
+async fn scope_of(source: &impl Source, target: Target) -> Result<Scope> {
     let scope = match target {
         Target::Scope(scope) => Some(scope),
         Target::Deployment(id) => facts::of_deployment(source, id).await?,
         Target::Binding(id) => facts::of_binding(source, id).await?,
     };
-    let Some(scope) = scope else { return Err(unseen(target)) };
-    let facts = actor.about(&facts::of_scopes(source, &[scope]).await?);
-    let authority = Authority::of(&facts, packs);
-    if let Some(permit) = rule(&authority, &facts, scope) {
+    scope.ok_or_else(|| unseen(target))
+}
+
+async fn facts_of(source: &impl Source, packs: &Packs, user: UserId, scope: Scope) -> Result<Facts> {
+    let actor = facts::of_actor(source, packs, user).await?;
+    Ok(actor.about(&facts::of_scopes(source, &[scope]).await?))
+}
+
+/// The permit, or the refusal that the actor may learn: what it may not view does not exist.
+fn judge<C: Held>(
+    authority: &Authority,
+    facts: &Facts,
+    target: Target,
+    scope: Scope,
+    rule: Rule<C>,
+) -> Result<Permit<C>> {
+    if let Some(permit) = rule(authority, facts, scope) {
         return Ok(permit);
     }
     let view = match target {
@@ -300,7 +349,7 @@ async fn judge<C: Held>(
         Target::Deployment(_) => Capability::DeploymentView,
         Target::Binding(_) => Capability::MemberView,
     };
-    if authority.allows(&facts, scope, view) {
+    if authority.allows(facts, scope, view) {
         Err(Error::Forbidden { capability: C::CAPABILITY, resource: name(target) })
     } else {
         Err(unseen(target))

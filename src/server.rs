@@ -31,6 +31,7 @@ use crate::{http, tasks};
 pub struct Server {
     api: SocketAddr,
     edge: EdgeHandle,
+    store: Store,
     stop: CancellationToken,
     tasks: TaskTracker,
     /// Held until the end: the folder is this server's alone.
@@ -130,7 +131,7 @@ pub async fn start(config: Config) -> Result<Server> {
     let config = with_addresses(config, api, edge_address);
     let app = Arc::new(App {
         store,
-        packs: Arc::new(packs()?),
+        standings: Arc::default(),
         keys,
         limits,
         artifacts,
@@ -159,10 +160,12 @@ pub async fn start(config: Config) -> Result<Server> {
     tasks.spawn(tasks::instances::run(app.clone(), publisher, stop.clone()));
     tasks.spawn(tasks::leftovers::run(app.clone(), stop.clone()));
     tasks.spawn(tasks::keys::run(app.clone(), stop.clone()));
-
+    let (store, stopped) = (app.store.clone(), stop.clone());
+    tasks.spawn(async move { store.keep_epoch(stopped).await });
+    let store = app.store.clone();
     tasks.spawn(http::serve(app, api_listener, stop.clone()));
     tasks.close();
-    Ok(Server { api, edge, stop, tasks, _lock: lock })
+    Ok(Server { api, edge, store, stop, tasks, _lock: lock })
 }
 
 impl Server {
@@ -174,6 +177,11 @@ impl Server {
     /// Where deployments are served.
     pub fn edge_address(&self) -> SocketAddr {
         self.edge.address()
+    }
+
+    /// Statements that all requests together have run so far; the beginning and the end of a transaction are none.
+    pub fn statements(&self) -> u64 {
+        self.store.all_statements()
     }
 
     /// Takes no new work, lets what is under way end, and leaves programs running: the next start finds them.

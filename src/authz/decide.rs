@@ -5,21 +5,30 @@
 
 use rustc_hash::FxHashMap;
 
-use super::capability::Capability;
-use super::facts::{EnvironmentKind, Facts, Scope};
+use super::capability::{Capability, Level};
+use super::facts::{EnvironmentKind, Facts, Narrowing, Scope};
 use super::mask::{Mask, Masks};
 use super::packs::Packs;
 use super::program;
-use super::terms::Holdings;
+use super::terms::{Holdings, View};
+
+/// Whether the actor of these facts holds the capability on the scope: derived and decided at once, for a single
+/// question. It agrees with [`Authority::allows`].
+#[must_use]
+pub fn allows(facts: &Facts, packs: &Packs, scope: Scope, capability: Capability) -> bool {
+    program::judge(facts, packs, scope, View::AsItIs).every().contains(capability)
+}
 
 /// What one actor holds, derived once and good for many decisions: until [`Authority::valid_until`], and as long as the
-/// bindings, memberships and managing teams that it was derived from are what they were.
+/// bindings, memberships and managing teams that it was derived from are what they were. What the key of these facts
+/// carries at most belongs to it.
 ///
 /// The facts that a decision is given afterwards need only the scopes in question and those above them.
 #[derive(Debug, Clone)]
 pub struct Authority {
     holdings: Holdings,
     valid_until: Option<i64>,
+    narrowing: Option<Narrowing>,
 }
 
 impl Authority {
@@ -27,7 +36,7 @@ impl Authority {
     #[must_use]
     pub fn of(facts: &Facts, packs: &Packs) -> Self {
         let (holdings, valid_until) = program::derive(facts, packs);
-        Self { holdings, valid_until }
+        Self { holdings, valid_until, narrowing: facts.narrowing() }
     }
 
     /// The first moment, in Unix milliseconds, at which a time window opens or closes and this must be derived anew.
@@ -45,35 +54,52 @@ impl Authority {
     /// the level of the scope.
     #[must_use]
     pub fn decide(&self, facts: &Facts, scopes: &[Scope]) -> FxHashMap<Scope, Mask> {
-        program::decide(&self.holdings, facts, scopes)
+        let held = self.decide_by_kind(facts, scopes);
+        held.into_iter().map(|(scope, masks)| (scope, masks.every())).collect()
     }
 
-    /// What is held on each scope under each kind of environment; of an environment itself, under its own kind, in both.
+    /// As [`Authority::decide`], told apart by kind: what is held above environments for those of each kind. For an
+    /// environment it is what is held there, twice.
     #[must_use]
     pub fn decide_by_kind(&self, facts: &Facts, scopes: &[Scope]) -> FxHashMap<Scope, Masks> {
-        program::decide_by_kind(&self.holdings, facts, scopes)
+        program::decide(&self.holdings, self.narrowing, facts, scopes)
+    }
+
+    /// Whether the capability is held anywhere on the scope or below it, on environments of one of these kinds when it is
+    /// a capability of environments. The facts must be as for [`Authority::visible`], and have the scope.
+    #[must_use]
+    pub fn reaches(&self, facts: &Facts, capability: Capability, scope: Scope, kinds: &[EnvironmentKind]) -> bool {
+        let judged_by_kind = capability.level() == Level::Environment;
+        let own = facts.kind(scope);
+        let (seen, _) = program::list(&self.holdings, self.narrowing, facts, capability);
+        seen.into_iter().any(|(at, kind)| {
+            let of_kind = !judged_by_kind || (kinds.contains(&kind) && own.is_none_or(|own| own == kind));
+            of_kind && facts.lower(at, scope).is_some()
+        })
     }
 
     /// Whether the capability is held on the scope.
     #[must_use]
     pub fn allows(&self, facts: &Facts, scope: Scope, capability: Capability) -> bool {
-        let held = self.decide(facts, &[scope]);
-        held.get(&scope).is_some_and(|mask| mask.contains(capability))
+        self.holds(facts, scope, View::AsItIs).contains(capability)
     }
 
     /// Whether the capability is held on the scope under both kinds of environment, as rule 9 wants before an
     /// environment changes its kind.
     #[must_use]
     pub fn allows_in_both_kinds(&self, facts: &Facts, scope: Scope, capability: Capability) -> bool {
-        let held = program::decide_both(&self.holdings, facts, &[scope]);
-        held.get(&scope).is_some_and(|mask| mask.contains(capability))
+        self.holds(facts, scope, View::UnderBothKinds).contains(capability)
+    }
+
+    fn holds(&self, facts: &Facts, scope: Scope, view: View) -> Mask {
+        program::decide_one(&self.holdings, self.narrowing, facts, scope, view).every()
     }
 
     /// Where the capability is held, for a condition on a list of scopes of its level. The facts must have every scope
-    /// on which something is bound or managed, and those above.
+    /// on which something is bound or managed, that of the key, and those above.
     #[must_use]
     pub fn visible(&self, facts: &Facts, capability: Capability) -> VisibleScopes {
-        let (seen, unless_frozen) = program::list(&self.holdings, facts, capability);
+        let (seen, unless_frozen) = program::list(&self.holdings, self.narrowing, facts, capability);
         let mut kinds: FxHashMap<Scope, Option<EnvironmentKind>> = FxHashMap::default();
         for (scope, kind) in seen {
             kinds.entry(scope).and_modify(|only| *only = None).or_insert(Some(kind));

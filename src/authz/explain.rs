@@ -8,7 +8,7 @@ use super::facts::{EnvironmentKind, Facts, Grant, Scope, Subject};
 use super::mask::Masks;
 use super::packs::{Packs, Reach};
 use super::program;
-use super::terms::Origin;
+use super::terms::{Origin, Via};
 
 /// Why something is refused, the nearest to being allowed first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -19,6 +19,8 @@ pub enum Reason {
     OrganizationSuspended,
     /// The environment is frozen (rule 6).
     EnvironmentFrozen,
+    /// It is held, but the key does not carry it (rule 11).
+    KeyNarrowed,
     /// The binding counts no longer (rule 4).
     Expired,
     /// The binding does not count yet (rule 4).
@@ -93,18 +95,17 @@ pub struct Decision {
 #[must_use]
 pub fn explain(facts: &Facts, packs: &Packs, capability: Capability, scope: Scope) -> Decision {
     let (because, nearest) = program::explain(facts, packs, capability, scope);
-    let present = |origin: Origin| witness(facts, packs, capability, origin);
-    let mut because: Vec<Witness> = because.into_iter().filter_map(present).collect();
+    let present = |origin: Origin| witness(packs, capability, origin);
+    let mut because: Vec<Witness> = because.into_iter().map(present).collect();
     because.sort_unstable();
     let reasons = nearest.into_iter();
-    let refusals = reasons.map(|(reason, origin)| Refusal { reason, witness: origin.and_then(present) });
+    let refusals = reasons.map(|(reason, origin)| Refusal { reason, witness: origin.map(present) });
     let refusal = refusals.min_by(|one, other| one.witness.cmp(&other.witness));
     Decision { allowed: refusal.is_none(), because, refusal }
 }
 
-fn witness(facts: &Facts, packs: &Packs, capability: Capability, origin: Origin) -> Option<Witness> {
-    let via = origin.via?;
-    let binding = facts.binding(via.binding)?;
+fn witness(packs: &Packs, capability: Capability, origin: Origin<'_>) -> Witness {
+    let Via { binding, reach } = origin.via;
     let subject_team = match binding.subject {
         Subject::Team(team) => Some(team),
         Subject::User(_) => None,
@@ -112,12 +113,12 @@ fn witness(facts: &Facts, packs: &Packs, capability: Capability, origin: Origin)
     let bound_at = binding.scope.level();
     let role = binding.grant.role();
     let mut rows = role.map_or(&[][..], |role| packs.rows(role)).iter();
-    let row = rows.find(|row| row.bound_at == bound_at && Some(row.reach) == via.reach);
+    let row = rows.find(|row| row.bound_at == bound_at && Some(row.reach) == reach);
     let masks = match binding.grant {
         Grant::Role(_) => row.map(|row| row.masks),
-        Grant::Capability(capability) => via.reach.map(|_| Masks::both(capability.mask())),
+        Grant::Capability(capability) => reach.map(|_| Masks::both(capability.mask())),
     };
-    Some(Witness {
+    Witness {
         distance: origin.distance,
         binding: binding.id,
         subject: binding.subject,
@@ -127,7 +128,7 @@ fn witness(facts: &Facts, packs: &Packs, capability: Capability, origin: Origin)
         at: origin.at,
         row: row.map(|row| (row.bound_at, row.reach)),
         environments: masks.and_then(|masks| environments(masks, capability)),
-    })
+    }
 }
 
 fn environments(masks: Masks, capability: Capability) -> Option<Environments> {

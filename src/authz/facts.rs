@@ -2,203 +2,73 @@
 //!
 //! Plain data and look-ups by key. It must not know what a fact implies: every conclusion is drawn by the program.
 
+use std::sync::Arc;
+
 use rustc_hash::FxHashMap;
 
-use super::capability::{Capability, Level};
-use super::packs::RoleIndex;
+pub use super::binding::{Binding, Grant, Narrowing, Subject};
+use super::scope::Lineage;
+pub use super::scope::{EnvironmentKind, Scope, ScopeFact};
 
-/// What a binding sits on, and what a question is about. The keys are database ids.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Scope {
-    /// The whole installation.
-    Console,
-    /// A team of people.
-    Team(u128),
-    /// An organization.
-    Organization(u128),
-    /// A project.
-    Project(u128),
-    /// An environment.
-    Environment(u128),
+/// What is known of one actor, whatever the question is about. It is sorted once and shared by every question.
+///
+/// `scopes` must hold each scope on which something is bound, everything above it, and each organization managed by a
+/// team on which something is bound.
+#[derive(Debug)]
+pub struct ActorFacts {
+    actor: u128,
+    suspended: bool,
+    teams: Vec<u128>,
+    /// Sorted by subject.
+    bindings: Vec<Binding>,
+    known: KnownScopes,
 }
 
-impl Scope {
-    /// The kind of the scope.
+impl ActorFacts {
+    /// `teams` are those whose membership the actor has accepted, `bindings` those of the actor and of these teams;
+    /// bindings of anybody else change nothing.
     #[must_use]
-    pub const fn level(self) -> Level {
-        match self {
-            Self::Console => Level::Console,
-            Self::Team(_) => Level::Team,
-            Self::Organization(_) => Level::Organization,
-            Self::Project(_) => Level::Project,
-            Self::Environment(_) => Level::Environment,
-        }
-    }
-}
-
-/// Whether an environment serves the public for real.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum EnvironmentKind {
-    /// It does.
-    Production,
-    /// It is for development, testing or preview.
-    Nonproduction,
-}
-
-impl EnvironmentKind {
-    /// Both kinds.
-    pub const BOTH: [Self; 2] = [Self::Production, Self::Nonproduction];
-}
-
-/// Who is bound.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Subject {
-    /// A user or a service account.
-    User(u128),
-    /// A team, and so each of its members.
-    Team(u128),
-}
-
-/// What a binding gives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Grant {
-    /// The rows of a role.
-    Role(RoleIndex),
-    /// One capability: on the bound scope and everything below it, on both kinds of environment.
-    Capability(Capability),
-}
-
-impl Grant {
-    pub(super) fn role(self) -> Option<RoleIndex> {
-        match self {
-            Self::Role(role) => Some(role),
-            Self::Capability(_) => None,
-        }
+    pub fn new(
+        actor: u128,
+        suspended: bool,
+        mut teams: Vec<u128>,
+        mut bindings: Vec<Binding>,
+        scopes: FxHashMap<Scope, ScopeFact>,
+    ) -> Self {
+        teams.sort_unstable();
+        bindings.sort_by_key(|binding| binding.subject);
+        Self { actor, suspended, teams, bindings, known: KnownScopes::new(scopes) }
     }
 
-    pub(super) fn capability(self) -> Option<Capability> {
-        match self {
-            Self::Role(_) => None,
-            Self::Capability(capability) => Some(capability),
-        }
-    }
-}
-
-impl From<RoleIndex> for Grant {
-    fn from(role: RoleIndex) -> Self {
-        Self::Role(role)
-    }
-}
-
-impl From<Capability> for Grant {
-    fn from(capability: Capability) -> Self {
-        Self::Capability(capability)
-    }
-}
-
-/// A subject, what it is given, and where. Times are Unix milliseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Binding {
-    /// The database id.
-    pub id: u128,
-    /// Who is bound.
-    pub subject: Subject,
-    /// What is given.
-    pub grant: Grant,
-    /// Where it is given.
-    pub scope: Scope,
-    /// The team on whose behalf it was given (rule 3).
-    pub on_behalf_of: Option<u128>,
-    /// The first moment at which it counts.
-    pub not_before: Option<i64>,
-    /// The first moment at which it counts no longer.
-    pub not_after: Option<i64>,
-}
-
-impl Binding {
-    pub(super) fn has_begun(&self, now: i64) -> bool {
-        self.not_before.is_none_or(|from| from <= now)
-    }
-
-    pub(super) fn has_ended(&self, now: i64) -> bool {
-        self.not_after.is_some_and(|until| until <= now)
-    }
-}
-
-/// What is known about one scope. Make it with the constructors: they leave out what its kind does not have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ScopeFact {
-    /// The scope above.
-    pub parent: Option<Scope>,
-    /// Read for environments only.
-    pub kind: EnvironmentKind,
-    /// Read for environments only (rule 6).
-    pub frozen: bool,
-    /// Read for organizations only (rule 5).
-    pub suspended: bool,
-    /// Read for organizations only.
-    pub managing_team: Option<u128>,
-}
-
-impl ScopeFact {
-    /// A team.
+    /// What is known of the scopes that the actor's own bindings bring into play.
     #[must_use]
-    pub const fn team() -> Self {
-        Self::below(Scope::Console)
+    pub fn scopes(&self) -> &FxHashMap<Scope, ScopeFact> {
+        &self.known.scopes
     }
 
-    /// An organization.
+    /// How many bindings and scopes there are.
     #[must_use]
-    pub const fn organization(managing_team: Option<u128>, suspended: bool) -> Self {
-        Self { managing_team, suspended, ..Self::below(Scope::Console) }
-    }
-
-    /// A project of an organization.
-    #[must_use]
-    pub const fn project(organization: u128) -> Self {
-        Self::below(Scope::Organization(organization))
-    }
-
-    /// An environment of a project.
-    #[must_use]
-    pub const fn environment(project: u128, kind: EnvironmentKind, frozen: bool) -> Self {
-        Self { kind, frozen, ..Self::below(Scope::Project(project)) }
-    }
-
-    const fn below(parent: Scope) -> Self {
-        Self {
-            parent: Some(parent),
-            kind: EnvironmentKind::Production,
-            frozen: false,
-            suspended: false,
-            managing_team: None,
-        }
+    pub fn size(&self) -> usize {
+        self.bindings.len() + self.known.scopes.len()
     }
 }
 
 /// Everything that a question about one actor may touch.
 ///
-/// `scopes` must hold each scope that is asked about or bound, everything above it, and each organization managed by a
-/// team on which something is bound. A scope whose way up to the console is not known grants nothing and is granted
-/// nothing. The console itself is always known.
+/// It must know each scope that is asked about or bound, everything above it, each organization managed by a team on
+/// which something is bound, and the scope that a key is narrowed to. A scope whose way up to the console is not known
+/// grants nothing and is granted nothing. The console itself is always known.
 #[derive(Debug, Clone)]
 pub struct Facts {
     now: i64,
-    actor: u128,
-    actor_suspended: bool,
-    teams: Vec<u128>,
-    bindings: Vec<Binding>,
-    scopes: FxHashMap<Scope, ScopeFact>,
-    by_subject: FxHashMap<Subject, Vec<BindingIndex>>,
-    managed: FxHashMap<Scope, Vec<Scope>>,
+    actor: Arc<ActorFacts>,
+    /// What this question is about. It is believed before what is known of the actor.
+    more: KnownScopes,
+    narrowing: Option<Narrowing>,
 }
 
-/// The place of a binding in the facts: short, where the program would otherwise copy the whole row.
-pub(super) type BindingIndex = usize;
-
 impl Facts {
-    /// Takes the rows and makes them cheap to look up. `teams` are those whose membership the actor has accepted,
-    /// `bindings` those of the actor and of these teams; bindings of anybody else change nothing.
+    /// The facts of a question about nothing but these scopes. As [`ActorFacts::new`]; `now` is in Unix milliseconds.
     #[must_use]
     pub fn new(
         now: i64,
@@ -208,17 +78,22 @@ impl Facts {
         bindings: Vec<Binding>,
         scopes: FxHashMap<Scope, ScopeFact>,
     ) -> Self {
-        let mut by_subject: FxHashMap<Subject, Vec<BindingIndex>> = FxHashMap::default();
-        for (index, binding) in bindings.iter().enumerate() {
-            by_subject.entry(binding.subject).or_default().push(index);
-        }
-        let mut managed: FxHashMap<Scope, Vec<Scope>> = FxHashMap::default();
-        for (&scope, fact) in &scopes {
-            if let (Scope::Organization(_), Some(team)) = (scope, fact.managing_team) {
-                managed.entry(Scope::Team(team)).or_default().push(scope);
-            }
-        }
-        Self { now, actor, actor_suspended, teams, bindings, scopes, by_subject, managed }
+        let actor = ActorFacts::new(actor, actor_suspended, teams, bindings, scopes);
+        Self::about(now, Arc::new(actor), FxHashMap::default())
+    }
+
+    /// The facts of a question about these scopes too, which is cheap: what is known of the actor is shared. `now` is
+    /// in Unix milliseconds.
+    #[must_use]
+    pub fn about(now: i64, actor: Arc<ActorFacts>, scopes: FxHashMap<Scope, ScopeFact>) -> Self {
+        Self { now, actor, more: KnownScopes::new(scopes), narrowing: None }
+    }
+
+    /// The same question, asked with a key that carries no more than this (rule 11).
+    #[must_use]
+    pub fn with_narrowing(mut self, narrowing: Narrowing) -> Self {
+        self.narrowing = Some(narrowing);
+        self
     }
 
     /// The moment of the question, in Unix milliseconds.
@@ -229,58 +104,110 @@ impl Facts {
 
     /// Who asks.
     #[must_use]
-    pub const fn actor(&self) -> u128 {
-        self.actor
+    pub fn actor(&self) -> u128 {
+        self.actor.actor
     }
 
-    pub(super) const fn actor_suspended(&self) -> bool {
-        self.actor_suspended
+    pub(super) const fn narrowing(&self) -> Option<Narrowing> {
+        self.narrowing
+    }
+
+    pub(super) fn actor_suspended(&self) -> bool {
+        self.actor.suspended
     }
 
     pub(super) fn teams(&self) -> &[u128] {
-        &self.teams
+        &self.actor.teams
     }
 
-    pub(super) fn bindings_of(&self, subject: Subject) -> impl Iterator<Item = (BindingIndex, &Binding)> {
-        let indexes = self.by_subject.get(&subject).map_or(&[][..], Vec::as_slice);
-        indexes.iter().filter_map(|&index| Some((index, self.bindings.get(index)?)))
+    pub(super) fn is_member(&self, team: u128) -> bool {
+        self.teams().binary_search(&team).is_ok()
     }
 
-    pub(super) fn binding(&self, index: BindingIndex) -> Option<&Binding> {
-        self.bindings.get(index)
+    pub(super) fn bindings_of(&self, subject: Subject) -> &[Binding] {
+        run(&self.actor.bindings, |binding| binding.subject, subject)
     }
 
-    pub(super) fn knows(&self, scope: Scope) -> bool {
-        scope == Scope::Console || self.scopes.contains_key(&scope)
+    fn fact(&self, scope: Scope) -> Option<&ScopeFact> {
+        self.more.scopes.get(&scope).or_else(|| self.actor.known.scopes.get(&scope))
     }
 
     pub(super) fn parent(&self, scope: Scope) -> Option<Scope> {
-        let parent = self.scopes.get(&scope)?.parent?;
-        self.knows(parent).then_some(parent)
+        let parent = self.fact(scope)?.parent?;
+        (parent == Scope::Console || self.fact(parent).is_some()).then_some(parent)
+    }
+
+    pub(super) fn lineage(&self, scope: Scope) -> Lineage {
+        Lineage::new(scope, |at| self.fact(at)?.parent)
+    }
+
+    /// The lower of two scopes of which one is the other or lies below it.
+    pub(super) fn lower(&self, one: Scope, other: Scope) -> Option<Scope> {
+        if self.lineage(one).contains(other) {
+            return Some(one);
+        }
+        self.lineage(other).contains(one).then_some(other)
     }
 
     /// The kind of an environment; other scopes have none.
     pub(super) fn kind(&self, scope: Scope) -> Option<EnvironmentKind> {
-        let fact = self.scopes.get(&scope)?;
-        matches!(scope, Scope::Environment(_)).then_some(fact.kind)
+        let environment = matches!(scope, Scope::Environment(_)).then_some(scope)?;
+        self.fact(environment).map(|fact| fact.kind)
     }
 
     pub(super) fn is_frozen(&self, scope: Scope) -> bool {
-        let fact = self.scopes.get(&scope);
-        matches!(scope, Scope::Environment(_)) && fact.is_some_and(|fact| fact.frozen)
+        matches!(scope, Scope::Environment(_)) && self.fact(scope).is_some_and(|fact| fact.frozen)
     }
 
-    pub(super) fn is_suspended(&self, scope: Scope) -> bool {
-        let fact = self.scopes.get(&scope);
-        matches!(scope, Scope::Organization(_)) && fact.is_some_and(|fact| fact.suspended)
-    }
-
-    /// The organizations that a team manages; other scopes manage none.
-    pub(super) fn managed_by(&self, team: Scope) -> &[Scope] {
-        self.managed.get(&team).map_or(&[], Vec::as_slice)
+    /// The suspended organizations: few, so that nobody has to look whether each scope lies in one.
+    pub(super) fn suspended(&self) -> impl Iterator<Item = Scope> {
+        let listed = self.more.suspended.iter().chain(&self.actor.known.suspended).copied();
+        listed.filter(|&organization| self.fact(organization).is_some_and(|fact| fact.suspended))
     }
 
     pub(super) fn manages(&self, team: u128, organization: Scope) -> bool {
-        self.managed_by(Scope::Team(team)).contains(&organization)
+        matches!(organization, Scope::Organization(_))
+            && self.fact(organization).is_some_and(|fact| fact.managing_team == Some(team))
     }
+
+    /// The organizations that a team manages; other scopes manage none.
+    pub(super) fn managed_by(&self, scope: Scope) -> impl Iterator<Item = Scope> {
+        let team = if let Scope::Team(team) = scope { Some(team) } else { None };
+        team.into_iter().flat_map(move |team| {
+            let listed = self.more.managed_by(team).iter().chain(self.actor.known.managed_by(team));
+            listed.map(|&(_, organization)| organization).filter(move |&each| self.manages(team, each))
+        })
+    }
+}
+
+/// Scopes, and what the organizations among them are looked up by.
+#[derive(Debug, Clone)]
+struct KnownScopes {
+    scopes: FxHashMap<Scope, ScopeFact>,
+    /// Sorted.
+    managed: Vec<(u128, Scope)>,
+    suspended: Vec<Scope>,
+}
+
+impl KnownScopes {
+    fn new(scopes: FxHashMap<Scope, ScopeFact>) -> Self {
+        let (mut managed, mut suspended) = (Vec::new(), Vec::new());
+        for (&scope, fact) in scopes.iter().filter(|(scope, _)| matches!(scope, Scope::Organization(_))) {
+            managed.extend(fact.managing_team.map(|team| (team, scope)));
+            suspended.extend(fact.suspended.then_some(scope));
+        }
+        managed.sort_unstable();
+        Self { scopes, managed, suspended }
+    }
+
+    fn managed_by(&self, team: u128) -> &[(u128, Scope)] {
+        run(&self.managed, |each| each.0, team)
+    }
+}
+
+/// The elements with this key, of elements that are sorted by it.
+fn run<T, K: Ord>(sorted: &[T], key: impl Fn(&T) -> K, wanted: K) -> &[T] {
+    let start = sorted.partition_point(|each| key(each) < wanted);
+    let rest = sorted.get(start..).unwrap_or_default();
+    rest.get(..rest.partition_point(|each| key(each) <= wanted)).unwrap_or_default()
 }

@@ -1,11 +1,13 @@
-//! Whether somebody may hand a grant on (rule 8): nobody grants more than they hold.
+//! Whether somebody may hand on what they have (rule 8): nobody grants more than they hold.
 //!
 //! It must not know a rule: the program says what is missing.
 
 use super::capability::Capability;
-use super::facts::{EnvironmentKind, Facts, Grant, Scope};
-use super::packs::Packs;
+use super::facts::{Binding, EnvironmentKind, Facts, Grant, Scope, Subject};
+use super::packs::{Packs, RoleIndex};
 use super::program;
+use super::terms::Way;
+use super::violation::missing;
 
 /// What the actor lacks to bind this role or capability on the scope; nothing, when the grant may be made. The same is
 /// asked for the new content of a role that is edited, on every scope where it is bound.
@@ -20,7 +22,7 @@ pub fn missing_to_give(
     grant: impl Into<Grant>,
     scope: Scope,
 ) -> Vec<(Capability, EnvironmentKind)> {
-    missing(facts, packs, grant.into(), scope, Capability::AccessManage)
+    missing(program::give(facts, packs, &[gift(facts, grant.into(), scope)], Way::Binding))
 }
 
 /// As [`missing_to_give`], for an invitation that carries the grant.
@@ -31,36 +33,31 @@ pub fn missing_to_invite(
     grant: impl Into<Grant>,
     scope: Scope,
 ) -> Vec<(Capability, EnvironmentKind)> {
-    missing(facts, packs, grant.into(), scope, Capability::MemberInvite)
+    missing(program::give(facts, packs, &[gift(facts, grant.into(), scope)], Way::Invitation))
 }
 
-/// What the actor lacks to define a role on a scope: every row of it, whatever it is bound at, weighed there.
+/// What the actor lacks to let somebody join the team that has these bindings: every row of each of them where it
+/// lands. The facts must have the scopes that they are bound on, and those of each team among these as for
+/// [`missing_to_give`].
+#[must_use]
+pub fn missing_to_join(facts: &Facts, packs: &Packs, team_bindings: &[Binding]) -> Vec<(Capability, EnvironmentKind)> {
+    missing(program::give(facts, packs, team_bindings, Way::Membership))
+}
+
+/// What the actor lacks to define the role, as it stands in the packs, for a scope and everything below it: the same as
+/// to give all of its rows on that scope, whatever they would be bound at.
 #[must_use]
 pub fn missing_to_define(
     facts: &Facts,
     packs: &Packs,
-    role: super::packs::RoleIndex,
+    role: RoleIndex,
     scope: Scope,
 ) -> Vec<(Capability, EnvironmentKind)> {
-    let mut all = Vec::new();
-    for row in packs.rows(role) {
-        for capability in row.masks.either().iter() {
-            all.extend(missing_to_give(facts, packs, capability, scope));
-        }
-    }
-    all.sort_unstable();
-    all.dedup();
-    all
+    missing(program::define(facts, packs, role, scope))
 }
 
-fn missing(
-    facts: &Facts,
-    packs: &Packs,
-    grant: Grant,
-    scope: Scope,
-    needed: Capability,
-) -> Vec<(Capability, EnvironmentKind)> {
-    let mut missing = program::missing(facts, packs, grant, scope, needed);
-    missing.sort_unstable();
-    missing
+/// The binding that would be made, as far as the program looks at it.
+fn gift(facts: &Facts, grant: Grant, scope: Scope) -> Binding {
+    let subject = Subject::User(facts.actor());
+    Binding { id: 0, subject, grant, scope, on_behalf_of: None, not_before: None, not_after: None }
 }

@@ -1,7 +1,7 @@
 //! Sets of capabilities, one bit for each: a decision about all of them costs as much as a decision about one.
 //! It must not know how such a set comes about.
 
-use std::ops::{BitAnd, BitOr, BitOrAssign};
+use std::ops::{BitAnd, BitAndAssign, BitOr, BitOrAssign};
 
 use super::capability::Capability;
 use super::facts::EnvironmentKind;
@@ -15,6 +15,9 @@ const _: () = assert!(Capability::ALL.len() <= 128, "a mask has one bit per capa
 impl Mask {
     /// No capability.
     pub const EMPTY: Self = Self(0);
+
+    /// Every capability.
+    pub const ALL: Self = Self::of(Capability::ALL);
 
     /// The set of these capabilities.
     #[must_use]
@@ -52,10 +55,20 @@ impl Mask {
         self.0 == 0
     }
 
+    /// How many capabilities the set has.
+    #[must_use]
+    pub const fn len(self) -> u32 {
+        self.0.count_ones()
+    }
+
     /// The capabilities of the set, in order.
     pub fn iter(self) -> impl Iterator<Item = Capability> {
-        let all = Capability::ALL.iter().copied();
-        all.filter(move |&capability| self.contains(capability))
+        let mut rest = self.0;
+        std::iter::from_fn(move || {
+            let capability = Capability::ALL.get(rest.trailing_zeros() as usize)?;
+            rest &= rest - 1;
+            Some(*capability)
+        })
     }
 }
 
@@ -114,6 +127,33 @@ impl Masks {
         }
     }
 
+    /// What counts where only one kind is looked at, or both: under one kind it is the same in both fields.
+    #[must_use]
+    pub const fn under(self, only: Option<EnvironmentKind>) -> Self {
+        match only {
+            Some(kind) => Self::both(self.of(kind)),
+            None => self,
+        }
+    }
+
+    /// Whether nothing is given on either kind.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.production.is_empty() && self.nonproduction.is_empty()
+    }
+
+    /// Whether everything that is given here is also given there, on each kind.
+    #[must_use]
+    pub const fn is_subset(self, other: Self) -> bool {
+        self.production.is_subset(other.production) && self.nonproduction.is_subset(other.nonproduction)
+    }
+
+    /// What counts on each of both kinds.
+    #[must_use]
+    pub fn every(self) -> Mask {
+        self.production & self.nonproduction
+    }
+
     /// What counts on either kind.
     #[must_use]
     pub fn either(self) -> Mask {
@@ -125,6 +165,20 @@ impl BitOrAssign for Masks {
     fn bitor_assign(&mut self, other: Self) {
         self.production |= other.production;
         self.nonproduction |= other.nonproduction;
+    }
+}
+
+impl BitAnd<Mask> for Masks {
+    type Output = Self;
+
+    fn bitand(self, mask: Mask) -> Self {
+        Self { production: self.production & mask, nonproduction: self.nonproduction & mask }
+    }
+}
+
+impl BitAndAssign<Mask> for Masks {
+    fn bitand_assign(&mut self, mask: Mask) {
+        *self = *self & mask;
     }
 }
 

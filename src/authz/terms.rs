@@ -7,12 +7,13 @@ use std::ops::Deref;
 
 use rustc_hash::FxHashMap;
 
-use super::facts::{BindingIndex, Scope};
+use super::binding::Binding;
 use super::mask::Masks;
 use super::packs::Reach;
+use super::scope::{EnvironmentKind, Scope};
 
 /// How far a grant counts from the scope where it lands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Spread {
     /// There and on everything below.
     Below,
@@ -21,45 +22,101 @@ pub(super) enum Spread {
 }
 
 impl Spread {
-    pub(super) const BOTH: [Self; 2] = [Self::Below, Self::Here];
-
     pub(super) fn spans(self, distance: u8) -> bool {
         self == Self::Below || distance == 0
     }
 }
 
+/// How an environment is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum View {
+    /// Under the kind that it has.
+    AsItIs,
+    /// Under both kinds.
+    UnderBothKinds,
+}
+
+impl View {
+    /// The only kind under which an environment of this kind is looked at.
+    pub(super) fn only(self, own: Option<EnvironmentKind>) -> Option<EnvironmentKind> {
+        own.filter(|_| self == Self::AsItIs)
+    }
+}
+
+/// How a grant is handed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Way {
+    /// As a binding that is made or changed.
+    Binding,
+    /// As an invitation that carries it.
+    Invitation,
+    /// To somebody who joins the team that is bound.
+    Membership,
+}
+
+/// What takes from everything that is given on a scope.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Limit {
+    /// The environment is frozen.
+    Freeze,
+    /// The key carries less.
+    Key,
+}
+
 /// The row that gives: the binding and the reach name it. A single capability reaches itself; a binding that gives
 /// nothing has no reach.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Via {
-    pub(super) binding: BindingIndex,
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Via<'a> {
+    pub(super) binding: Ref<'a, Binding>,
     pub(super) reach: Option<Reach>,
 }
 
-impl Via {
-    pub(super) fn row(binding: BindingIndex, reach: Reach) -> Option<Self> {
-        let reach = Some(reach);
-        Some(Self { binding, reach })
-    }
-
-    pub(super) fn nothing(binding: BindingIndex) -> Option<Self> {
-        let reach = None;
-        Some(Self { binding, reach })
-    }
-}
-
-/// Where a grant landed, how many steps above the scope in question that is, and what gave it: the witness. A grant
-/// that is remembered from an earlier run has forgotten what gave it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Origin {
+/// Where a grant landed, how many steps above the scope in question that is, and what gave it: the witness.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Origin<'a> {
     pub(super) distance: Option<u8>,
     pub(super) at: Scope,
     pub(super) spread: Spread,
-    pub(super) via: Option<Via>,
+    pub(super) via: Via<'a>,
 }
 
 /// What an actor holds, folded by where it landed.
-pub(super) type Holdings = FxHashMap<(Scope, Spread), Masks>;
+#[derive(Debug, Clone, Default)]
+pub(super) struct Holdings(FxHashMap<Scope, HeldAt>);
+
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct HeldAt {
+    below: Masks,
+    here: Masks,
+}
+
+impl HeldAt {
+    pub(super) fn by_spread(&self) -> [(Spread, Masks); 2] {
+        [(Spread::Below, self.below), (Spread::Here, self.here)]
+    }
+}
+
+impl Holdings {
+    pub(super) fn with_capacity(scopes: usize) -> Self {
+        Self(FxHashMap::with_capacity_and_hasher(scopes, rustc_hash::FxBuildHasher))
+    }
+
+    pub(super) fn add(&mut self, at: Scope, spread: Spread, masks: Masks) {
+        let held = self.0.entry(at).or_default();
+        match spread {
+            Spread::Below => held.below |= masks,
+            Spread::Here => held.here |= masks,
+        }
+    }
+
+    pub(super) fn at(&self, scope: Scope) -> Option<&HeldAt> {
+        self.0.get(&scope)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Scope, &HeldAt)> {
+        self.0.iter().map(|(&scope, held)| (scope, held))
+    }
+}
 
 /// A reference that is equal to itself only, so that the program can carry it at no cost.
 #[derive(Debug)]

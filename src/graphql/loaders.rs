@@ -1,68 +1,16 @@
 //! Batches of look-ups: a page of many rows costs as many statements as a page of one. One set per request, filtered by what
 //! this actor may see.
 
-use std::collections::HashMap;
-use std::hash::Hash;
 use std::sync::Arc;
 
-use dataloader::BatchFn;
-use dataloader::cached::Loader;
-
-use entities::ids::{DeploymentId, EnvironmentId, OrganizationId, ProjectId, TeamId, UserId};
+use entities::ids::{DeploymentId, EnvironmentId, OrganizationId, ProjectId, RoleId, TeamId, UserId};
 use entities::{action, deployment, environment, organization, project, team, user};
 
+use super::batch::{Load, Lookup};
 use crate::authz::{Mask, Scope, cap};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::op::Op;
 use crate::store;
-
-/// What a batch answers for each key.
-type Answer<T> = Result<Option<Arc<T>>>;
-
-/// A kind of look-up by key.
-pub(super) trait Lookup: Send + Sync + 'static {
-    /// What is asked by.
-    type Key: Copy + Eq + Hash + std::fmt::Debug + Send + Sync + 'static;
-    /// What is answered.
-    type Value: Send + Sync + 'static;
-    /// Answers for all keys at once; what is not there, or not for this actor, is left out.
-    fn many(op: &Op, keys: &[Self::Key]) -> impl Future<Output = Result<Vec<(Self::Key, Self::Value)>>> + Send;
-}
-
-pub(super) struct Batch<L> {
-    op: Arc<Op>,
-    lookup: std::marker::PhantomData<fn() -> L>,
-}
-
-impl<L: Lookup> BatchFn<L::Key, Answer<L::Value>> for Batch<L> {
-    async fn load(&mut self, keys: &[L::Key]) -> HashMap<L::Key, Answer<L::Value>> {
-        match L::many(&self.op, keys).await {
-            Ok(found) => {
-                let mut found: HashMap<_, _> = found.into_iter().map(|(key, value)| (key, Arc::new(value))).collect();
-                keys.iter().map(|key| (*key, Ok(found.remove(key)))).collect()
-            }
-            Err(error) => keys.iter().map(|key| (*key, Err(error.clone()))).collect(),
-        }
-    }
-}
-
-/// One loader.
-pub(super) struct Load<L: Lookup>(Loader<L::Key, Answer<L::Value>, Batch<L>>);
-
-impl<L: Lookup> Load<L> {
-    fn new(op: &Arc<Op>) -> Self {
-        let batch = Batch { op: op.clone(), lookup: std::marker::PhantomData };
-        Self(Loader::new(batch).with_max_batch_size(1_000).with_yield_count(10))
-    }
-
-    /// The value for `key`, if there is one and this actor may see it.
-    pub(super) async fn one(&self, key: L::Key) -> Answer<L::Value> {
-        let loader = self.0.clone();
-        // A task of its own: a field that is dropped half-way must not take down the batch that others wait for.
-        let loaded = tokio::spawn(async move { loader.try_load(key).await }).await?;
-        loaded.map_err(|e| Error::Internal(format!("a batch lost a key: {e}")))?
-    }
-}
 
 macro_rules! lookups {
     ($($name:ident($key:ty => $value:ty) |$op:ident, $keys:ident| $body:expr;)*) => { $(
@@ -81,6 +29,11 @@ lookups! {
     Teams(TeamId => team::Model) |op, keys| {
         let rows = store::team::by_ids(op.store(), &op.visible::<cap::TeamView>().await?, keys).await?;
         Ok(rows.into_iter().map(|row| (row.id, row)).collect())
+    };
+    RoleNames(RoleId => String) |op, keys| {
+        let packs = store::role::packs(op.store()).await?;
+        let named = |id: &RoleId| Some((*id, packs.name(packs.role(&id.to_string())?.into()).to_owned()));
+        Ok(keys.iter().filter_map(named).collect())
     };
     Users(UserId => user::Model) |op, keys| {
         let rows = store::user::by_ids(op.store(), keys).await?;
@@ -123,6 +76,8 @@ pub(super) struct Loaders {
     pub(super) paths: Load<Paths>,
     /// Teams.
     pub(super) teams: Load<Teams>,
+    /// Names of roles that were made here, for bindings that name them.
+    pub(super) roles: Load<RoleNames>,
     /// Users, for names beside what the actor may see.
     pub(super) users: Load<Users>,
     /// Organizations.
@@ -145,6 +100,7 @@ impl Loaders {
             masks: Load::new(op),
             paths: Load::new(op),
             teams: Load::new(op),
+            roles: Load::new(op),
             users: Load::new(op),
             organizations: Load::new(op),
             projects: Load::new(op),

@@ -6,6 +6,7 @@ use super::mutation::Mutation;
 use super::page::Listed;
 use super::query::Query;
 use super::types::access::RoleBinding;
+use super::types::policy::{EligibleRole, PolicyTest};
 use super::types::role::CustomRole;
 use super::types::{Deployment, Environment, NodeInterface, Organization, Project, Team};
 
@@ -21,7 +22,7 @@ const DIRECTIVES: usize = 10;
 
 /// The schema with its limits; what a document costs is weighed before it comes here.
 pub fn build() -> ReeveSchema {
-    Schema::build(Query, Mutation::default(), EmptySubscription)
+    Schema::build(Query::default(), Mutation::default(), EmptySubscription)
         .register_output_type::<NodeInterface>()
         .override_output_type_description::<Listed<Organization>>("A page of organizations.")
         .override_output_type_description::<Listed<Project>>("A page of projects.")
@@ -29,6 +30,8 @@ pub fn build() -> ReeveSchema {
         .override_output_type_description::<Listed<Deployment>>("A page of deployments.")
         .override_output_type_description::<Listed<Team>>("A page of teams.")
         .override_output_type_description::<Listed<RoleBinding>>("A page of role bindings.")
+        .override_output_type_description::<Listed<PolicyTest>>("A page of assertions about access.")
+        .override_output_type_description::<Listed<EligibleRole>>("A page of roles that can be activated for a while.")
         .override_output_type_description::<Listed<CustomRole>>("A page of roles that were made or imported.")
         .limit_depth(DEPTH)
         .limit_recursive_depth(DEPTH + 8)

@@ -31,6 +31,6 @@ async fn received(app: &App, request: &Request, digest: &str, body: Body) -> Res
     let upload = artifact::authenticate(app, request::bearer(request).ok_or_else(missing)?)?;
     let digest = Digest::parse(digest).map_err(|problem| problem.within("digest"))?;
     let actor = Actor::Upload { id: upload.user };
-    let op = Op::new(actor, request::id(request), app.store.clone(), app.packs.clone());
+    let op = Op::new(actor, request::id(request), app.store.counting(), app.standings.clone());
     artifact::receive(app, &op, &upload, &digest, Box::pin(body.into_bytes_stream())).await
 }

@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::graphql::context::RequestContext;
 use crate::graphql::schema::ReeveSchema;
 use crate::service::App;
+use crate::sys::clock;
 
 /// Bytes of a request: a manifest of 20,000 files fits.
 const LARGEST: usize = 8 * 1024 * 1024;
@@ -68,11 +69,19 @@ async fn answered(schema: &ReeveSchema, app: &Arc<App>, request: &Request, body:
         return Ok(respond(request, StatusCode::OK, kept));
     }
     let request_id = op.request_id().to_owned();
+    let name = single.operation_name.clone().unwrap_or_else(|| inspected.roots.join(" "));
+    let name: String = name.chars().take(100).collect();
+    let began = clock::instant();
     let context = RequestContext::new(app.clone(), op, request::client(request));
     single.set_parsed_query(inspected.document);
+    let op = context.op.clone();
     let span = tracing::info_span!("request", id = request_id);
-    let mut executed = schema.execute(single.data(context)).instrument(span).await;
+    let mut executed = schema.execute(single.data(context)).instrument(span.clone()).await;
     complete(&mut executed, &request_id);
+    span.in_scope(|| {
+        let (statements, outcome) = (op.statements(), outcome(&executed));
+        tracing::debug!(operation = name, elapsed_us = began.elapsed().as_micros(), statements, outcome, "executed");
+    });
     let text = text(&executed)?;
     if let Some(key) = &key {
         key.settle(&app.store, &executed, &text).await?;
@@ -99,6 +108,15 @@ fn complete(executed: &mut Answer, request_id: &str) {
             extensions.set("code", if too_much { "TOO_COMPLEX" } else { "INVALID_INPUT" });
         }
         extensions.set("requestId", request_id);
+    }
+}
+
+/// The code of the first error, for the log.
+fn outcome(executed: &Answer) -> String {
+    let code = executed.errors.first().and_then(|error| error.extensions.as_ref()?.get("code").cloned());
+    match code {
+        Some(async_graphql::Value::String(code)) => code,
+        Some(_) | None => "OK".to_owned(),
     }
 }
 

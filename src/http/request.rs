@@ -50,9 +50,10 @@ pub(super) fn bearer(request: &Request) -> Option<&str> {
 
 /// The operation of whoever the access token speaks for; of nobody without one.
 pub(super) async fn operation(app: &App, request: &Request) -> Result<Op> {
+    let store = app.store.counting();
     let actor = match bearer(request) {
         None => Actor::Anonymous,
-        Some(token) => session::authenticate(app, token).await?,
+        Some(token) => session::authenticate(app, &store, token).await?,
     };
-    Ok(Op::new(actor, id(request), app.store.clone(), app.packs.clone()))
+    Ok(Op::new(actor, id(request), store, app.standings.clone()))
 }

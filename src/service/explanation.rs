@@ -1,12 +1,16 @@
 //! Decisions in words. The derivation is the program's; this only names what it names, as far as the asker may see it.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use entities::ids::{BindingId, TeamId, UserId};
 
-use crate::authz::{self, Capability, Decision, EnvironmentKind, Environments, Reason, Refusal, Scope, Witness, cap};
+use crate::authz::{
+    self, Capability, Decision, EnvironmentKind, Environments, Packs, Reason, Refusal, Scope, Witness, cap,
+};
 use crate::error::{Error, Result};
 use crate::op::{Op, scope_name};
+use crate::service::access::who::{self, MissingGrant};
 use crate::service::resolve;
 use crate::store;
 
@@ -21,6 +25,8 @@ pub struct Explained {
     pub because: Vec<ExplainedWitness>,
     /// What stands against it.
     pub refusal: Option<ExplainedRefusal>,
+    /// The least that would have to be given; none when it is allowed, or nothing that is given would help.
+    pub missing: Option<MissingGrant>,
 }
 
 /// A derivation in words.
@@ -69,14 +75,13 @@ pub async fn decision(op: &Op, subject: Option<&str>, capability: Capability, sc
     if subject == op.user()? && !held.get(&scope).is_some_and(|mask| mask.contains(scope.view())) {
         return Err(Error::not_found("resource"));
     }
-    let decision = op.explain(subject, capability, scope).await?;
-    let names = Names::read(op, subject, scope, &decision).await?;
+    let (decision, packs) = op.explain(subject, capability, scope).await?;
+    let names = Names::read(op, packs, subject, scope, &decision).await?;
     let who = names.user(subject);
-    let because: Vec<ExplainedWitness> =
-        decision.because.iter().map(|witness| names.witness(op, &who, witness)).collect();
+    let because: Vec<ExplainedWitness> = decision.because.iter().map(|witness| names.witness(&who, witness)).collect();
     let refusal = decision.refusal.as_ref().map(|refusal| ExplainedRefusal {
         reason: refusal.reason,
-        sentence: names.refusal(op, capability, refusal),
+        sentence: names.refusal(capability, refusal),
         binding: refusal.witness.as_ref().map(|witness| BindingId::from(witness.binding)),
     });
     let summary = match (decision.allowed, &refusal) {
@@ -86,18 +91,25 @@ pub async fn decision(op: &Op, subject: Option<&str>, capability: Capability, sc
         }
         (false, None) => format!("{who} may not `{}` on {}", capability.name(), names.scope(scope)),
     };
-    Ok(Explained { allowed: decision.allowed, summary, because, refusal })
+    let missing = match decision.refusal.as_ref().map(|refusal| refusal.reason) {
+        None | Some(Reason::ActorSuspended | Reason::OrganizationSuspended | Reason::EnvironmentFrozen) => None,
+        // What the holder has, the key may not carry.
+        Some(Reason::KeyNarrowed) => None,
+        Some(_) => Some(who::missing_grant(op, capability, scope).await?),
+    };
+    Ok(Explained { allowed: decision.allowed, summary, because, refusal, missing })
 }
 
 /// Names for the words of an explanation. A scope or team that the asker may not view stays an id.
 struct Names {
+    packs: Arc<Packs>,
     users: HashMap<UserId, String>,
     teams: HashMap<TeamId, String>,
     scopes: HashMap<Scope, String>,
 }
 
 impl Names {
-    async fn read(op: &Op, subject: UserId, scope: Scope, decision: &Decision) -> Result<Self> {
+    async fn read(op: &Op, packs: Arc<Packs>, subject: UserId, scope: Scope, decision: &Decision) -> Result<Self> {
         let witnesses: Vec<&Witness> = decision
             .because
             .iter()
@@ -113,6 +125,7 @@ impl Names {
         let teams = store::team::by_ids(op.store(), &op.visible::<cap::TeamView>().await?, &teams).await?;
         let users = store::user::by_ids(op.store(), &[subject]).await?;
         Ok(Self {
+            packs,
             users: users.into_iter().map(|row| (row.id, row.email)).collect(),
             teams: teams.into_iter().map(|row| (row.id, row.name)).collect(),
             scopes: store::path::of_scopes(op.store(), &seen).await?.into_iter().collect(),
@@ -136,13 +149,13 @@ impl Names {
         }
     }
 
-    fn witness(&self, op: &Op, who: &str, witness: &Witness) -> ExplainedWitness {
+    fn witness(&self, who: &str, witness: &Witness) -> ExplainedWitness {
         let environments = match witness.environments {
             None | Some(Environments::Any) => "any",
             Some(Environments::Only(EnvironmentKind::Production)) => "production",
             Some(Environments::Only(EnvironmentKind::Nonproduction)) => "nonproduction",
         };
-        let grant = op.packs().name(witness.grant).to_owned();
+        let grant = self.packs.name(witness.grant).to_owned();
         let through_team = witness.through_team.map(|team| self.team(TeamId::from(team)));
         let subject = match witness.subject {
             authz::Subject::User(id) => self.user(UserId::from(id)),
@@ -175,15 +188,16 @@ impl Names {
         }
     }
 
-    fn refusal(&self, op: &Op, capability: Capability, refusal: &Refusal) -> String {
+    fn refusal(&self, capability: Capability, refusal: &Refusal) -> String {
         let held = refusal.witness.as_ref().map_or_else(String::new, |witness| {
-            format!(" (`{}` on {})", op.packs().name(witness.grant), self.scope(witness.bound))
+            format!(" (`{}` on {})", self.packs.name(witness.grant), self.scope(witness.bound))
         });
         let name = capability.name();
         match refusal.reason {
             Reason::ActorSuspended => "the account is suspended".to_owned(),
             Reason::OrganizationSuspended => "the organization is suspended".to_owned(),
             Reason::EnvironmentFrozen => "the environment is frozen".to_owned(),
+            Reason::KeyNarrowed => format!("the key does not carry `{name}` here"),
             Reason::Expired => format!("the binding that gave it has ended{held}"),
             Reason::NotYetValid => format!("the binding that will give it does not count yet{held}"),
             Reason::NotInTeam => format!("the binding counts only for members of its team{held}"),

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
-use crate::authz::Packs;
 use crate::config::Config;
 use crate::error::Result;
 use crate::runtime::Driver;
 use crate::runtime::artifacts::Artifacts;
 use crate::store::Store;
+use crate::store::standing::Standings;
 
 pub mod access;
 pub mod artifact;
@@ -18,6 +18,7 @@ pub mod deployment;
 pub mod environment;
 pub mod explanation;
 pub mod keys;
+pub mod notice;
 pub mod organization;
 pub mod project;
 pub mod resolve;
@@ -29,8 +30,8 @@ pub struct App {
     pub config: Config,
     /// The database.
     pub store: Store,
-    /// The role packs.
-    pub packs: Arc<Packs>,
+    /// What actors hold, for reads.
+    pub standings: Arc<Standings>,
     /// Keys that sign tokens.
     pub keys: keys::Keys,
     /// Limits on attempts to sign in and up.

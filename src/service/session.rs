@@ -21,7 +21,7 @@ use crate::domain::name::DisplayName;
 use crate::domain::password::Password;
 use crate::error::{Error, Result};
 use crate::op::{Actor, Op};
-use crate::store::{self, Write};
+use crate::store::{self, Store, Write};
 use crate::sys::{clock, ids};
 
 /// A session ends after this long, however often it was refreshed.
@@ -226,7 +226,7 @@ pub async fn sign_out(op: &Op) -> Result<()> {
 ///
 /// # Errors
 /// `Unauthenticated` when the token or its session is not good any more.
-pub async fn authenticate(app: &App, token: &str) -> Result<Actor> {
+pub async fn authenticate(app: &App, store: &Store, token: &str) -> Result<Actor> {
     let refused = |text: &str| Error::Unauthenticated(text.to_owned());
     let claims = tokens::verify_access(&app.keys.ring(), token, clock::now()).map_err(|error| match error {
         tokens::TokenError::Expired => refused("the access token has expired; refresh the session"),
@@ -236,7 +236,7 @@ pub async fn authenticate(app: &App, token: &str) -> Result<Actor> {
     let (Ok(session), Ok(id)) = parsed else {
         return Err(refused("the access token is not valid; sign in again"));
     };
-    let user = store::session::live_user(&app.store, session).await?;
+    let user = store::session::live_user(store, session).await?;
     if user == Some(id) {
         Ok(Actor::User { id, session })
     } else {

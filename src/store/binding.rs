@@ -1,5 +1,6 @@
 //! Role bindings. Changing one is a change of authority and moves the policy epoch.
 
+use chrono::{DateTime, Utc};
 use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
 use uuid::Uuid;
 
@@ -108,4 +109,44 @@ pub(super) async fn remove_at(write: &mut Write, scopes: &[Uuid]) -> Result<()> 
     let offered = invitation::Entity::delete_many().filter(invitation::Column::ScopeId.is_in(keys()));
     offered.exec(connection).await.map_err(sql)?;
     role::remove_at(write, scopes).await
+}
+
+/// Adds the binding that the holder of an eligible role activates.
+///
+/// # Errors
+/// `Unavailable` when the database does not answer.
+pub async fn activate(
+    write: &mut Write,
+    user: UserId,
+    eligible: &eligible_role::Model,
+    reason: &str,
+    until: DateTime<Utc>,
+) -> Result<Model> {
+    let now = clock::now();
+    let row = Model {
+        id: ids::new::<BindingId>(),
+        subject_kind: SubjectKind::User,
+        subject_id: user.uuid(),
+        role: Some(eligible.role.clone()),
+        capability: None,
+        scope_kind: eligible.scope_kind,
+        scope_id: eligible.scope_id,
+        on_behalf_of: None,
+        not_before: None,
+        not_after: Some(until),
+        reason: Some(reason.to_owned()),
+        eligible_role_id: Some(eligible.id),
+        created_by: Some(user),
+        created_at: now,
+    };
+    insert(write, row).await
+}
+
+/// Removes a binding that its holder activated.
+///
+/// # Errors
+/// `Unavailable` when the database does not answer.
+pub async fn end_activation(write: &mut Write, row: &Model) -> Result<()> {
+    Entity::delete_by_id(row.id).exec(write.connection()).await.map_err(sql)?;
+    write.bump_epoch().await
 }

@@ -1,6 +1,8 @@
 //! Rows as facts for the authorization program. It reads without a permit, since it is what permits are decided on, and
 //! hands out nothing but facts.
 
+use std::sync::Arc;
+
 use rustc_hash::{FxHashMap, FxHashSet};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect, RelationDef};
 use uuid::Uuid;
@@ -10,7 +12,7 @@ use entities::values::{ScopeKind, SubjectKind};
 use entities::{binding, deployment, environment, organization, project, team, team_member, user};
 
 use super::{Source, sql};
-use crate::authz::{Binding, Capability, EnvironmentKind, Facts, Grant, Packs, Scope, ScopeFact, Subject};
+use crate::authz::{self, Binding, Capability, EnvironmentKind, Facts, Grant, Packs, Scope, ScopeFact, Subject};
 use crate::error::Result;
 use crate::sys::clock;
 
@@ -19,21 +21,22 @@ pub type ScopeFacts = FxHashMap<Scope, ScopeFact>;
 
 /// What is known of one actor, whatever the question is about.
 #[derive(Debug, Clone)]
-pub struct ActorFacts {
-    actor: UserId,
-    suspended: bool,
-    teams: Vec<u128>,
-    bindings: Vec<Binding>,
-    scopes: ScopeFacts,
-}
+pub struct ActorFacts(Arc<authz::ActorFacts>);
 
 impl ActorFacts {
+    /// The scopes on which something is bound or managed, and those above.
+    pub(super) fn scopes(&self) -> &ScopeFacts {
+        self.0.scopes()
+    }
+
+    /// How many bindings and scopes there are.
+    pub(super) fn size(&self) -> u64 {
+        self.0.size().try_into().unwrap_or(u64::MAX)
+    }
+
     /// The facts of a question about these scopes too.
     pub fn about(&self, more: &ScopeFacts) -> Facts {
-        let mut scopes = self.scopes.clone();
-        scopes.extend(more.iter().map(|(scope, fact)| (*scope, *fact)));
-        let now = clock::now().timestamp_millis();
-        Facts::new(now, self.actor.into(), self.suspended, self.teams.clone(), self.bindings.clone(), scopes)
+        Facts::about(clock::now().timestamp_millis(), Arc::clone(&self.0), more.clone())
     }
 }
 
@@ -79,7 +82,8 @@ pub async fn of_actor(source: &impl Source, packs: &Packs, actor: UserId) -> Res
         asked.extend(managed.iter().map(|id| Scope::Organization(id.as_u128())));
     }
     let scopes = of_scopes(source, &asked).await?;
-    Ok(ActorFacts { actor, suspended, teams: teams.into_iter().map(u128::from).collect(), bindings, scopes })
+    let teams = teams.into_iter().map(u128::from).collect();
+    Ok(ActorFacts(Arc::new(authz::ActorFacts::new(actor.into(), suspended, teams, bindings, scopes))))
 }
 
 /// Reads what is known of these scopes and of everything above them: at most four statements, however many there are.

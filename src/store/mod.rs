@@ -3,6 +3,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use migrations::{Migrator, MigratorTrait};
@@ -16,18 +17,23 @@ pub mod action;
 pub mod artifact;
 pub mod binding;
 pub mod deployment;
+pub mod eligible_role;
 pub mod environment;
+pub mod epoch;
 pub mod facts;
 pub mod idempotency;
+pub mod notice;
 pub mod organization;
 pub mod page;
 pub mod path;
+pub mod policy_test;
 pub mod population;
 pub mod project;
 pub mod role;
 pub mod route;
 pub mod session;
 pub mod signing_key;
+pub mod standing;
 pub mod team;
 pub mod user;
 mod visible;
@@ -40,6 +46,9 @@ pub use write::Write;
 pub struct Store {
     db: DatabaseConnection,
     roles: Arc<role::Roles>,
+    epochs: Arc<epoch::Epochs>,
+    statements: Arc<AtomicU64>,
+    all_statements: Arc<AtomicU64>,
 }
 
 /// Something that can be read from: the store, or a transaction that sees its own changes.
@@ -52,8 +61,8 @@ mod source {
         type Connection: sea_orm::ConnectionTrait;
         fn connection(&self) -> &Self::Connection;
         fn roles(&self) -> &super::role::Roles;
-        /// Whether it sees roles that nobody else sees yet.
-        fn changes_roles(&self) -> bool;
+        /// The generation of the roles that it sees, if it knows that without asking.
+        fn generation(&self) -> super::role::Generation;
     }
 }
 
@@ -65,8 +74,8 @@ impl source::Connected for Store {
     fn roles(&self) -> &role::Roles {
         &self.roles
     }
-    fn changes_roles(&self) -> bool {
-        false
+    fn generation(&self) -> role::Generation {
+        role::Generation::Ask
     }
 }
 impl Source for Store {}
@@ -77,26 +86,59 @@ impl Store {
     /// # Errors
     /// `Unavailable` when the database does not answer or cannot be opened; the text never holds the password.
     pub async fn connect(url: &str, packs: Packs) -> Result<Self> {
-        let mut options = ConnectOptions::new(url);
-        options.sqlx_logging(false).acquire_timeout(Duration::from_secs(10)).max_connections(8);
-        options.map_sqlx_sqlite_opts(|options| {
-            // A write-ahead log lets readers go on while one writes; NORMAL is durable across a crash of the program,
-            // and FULL across one of the machine, which an accepted action has to survive.
-            options
-                .pragma("journal_mode", "WAL")
-                .pragma("synchronous", "FULL")
-                .pragma("foreign_keys", "ON")
-                .busy_timeout(Duration::from_secs(20))
-        });
-        let db = Database::connect(options).await.map_err(|error| {
+        let failed = |error: DbErr| {
             Error::Unavailable(format!("cannot open the database; check the URL and that it runs ({})", brief(&error)))
-        })?;
-        Ok(Self { db, roles: Arc::new(role::Roles::new(Arc::new(packs))) })
+        };
+        let db = Database::connect(options(url)).await.map_err(failed)?;
+        let mut apart = options(url);
+        apart.max_connections(1).connect_lazy(true).map_sqlx_postgres_opts(|options| {
+            // What waits behind a lock ends with it, so that the next question does not wait behind that.
+            let limit = epoch::ANSWER.as_millis().to_string();
+            options.application_name("reeve-epoch").options([("statement_timeout", limit)])
+        });
+        let epochs = epoch::Epochs::new(Database::connect(apart).await.map_err(failed)?);
+        Ok(Self {
+            db,
+            roles: Arc::new(role::Roles::new(Arc::new(packs))),
+            epochs: Arc::new(epochs),
+            statements: Arc::default(),
+            all_statements: Arc::default(),
+        })
+    }
+
+    /// The same database, counting the statements that are run through this handle.
+    #[must_use]
+    pub fn counting(&self) -> Self {
+        let mut store = Self { statements: Arc::default(), ..self.clone() };
+        let (own, all) = (store.statements.clone(), store.all_statements.clone());
+        store.db.set_metric_callback(move |_| {
+            own.fetch_add(1, Ordering::Relaxed);
+            all.fetch_add(1, Ordering::Relaxed);
+        });
+        store
+    }
+
+    /// Statements that were run through this handle since it began to count; the beginning and the end of a transaction are
+    /// none.
+    #[must_use]
+    pub fn statements(&self) -> u64 {
+        self.statements.load(Ordering::Relaxed)
+    }
+
+    /// Statements of all handles that count.
+    #[must_use]
+    pub fn all_statements(&self) -> u64 {
+        self.all_statements.load(Ordering::Relaxed)
     }
 
     /// URL of the SQLite file in a data folder.
     pub fn sqlite_url(data: &Path) -> String {
         format!("sqlite://{}?mode=rwc", data.join("reeve.db").display())
+    }
+
+    /// The roles that everybody may bind.
+    pub fn file_roles(&self) -> &Arc<Packs> {
+        self.roles.files()
     }
 
     /// Brings the schema up to date.
@@ -137,6 +179,22 @@ impl Store {
     }
 }
 
+fn options(url: &str) -> ConnectOptions {
+    let mut options = ConnectOptions::new(url);
+    options.sqlx_logging(false).acquire_timeout(Duration::from_secs(10)).max_connections(8);
+    options.map_sqlx_sqlite_opts(|options| {
+        // A write-ahead log lets readers go on while one writes; NORMAL is durable across a crash of the program,
+        // and FULL across one of the machine, which an accepted action has to survive.
+        options
+            .pragma("journal_mode", "WAL")
+            .pragma("synchronous", "FULL")
+            .pragma("foreign_keys", "ON")
+            .busy_timeout(Duration::from_secs(20))
+    });
+    options.map_sqlx_postgres_opts(|options| options.application_name("reeve"));
+    options
+}
+
 fn migration_failed(error: &DbErr) -> Error {
     Error::Unavailable(format!("the database schema could not be brought up to date ({})", brief(error)))
 }
@@ -144,7 +202,9 @@ fn migration_failed(error: &DbErr) -> Error {
 /// The driver's own words without the statement and its values.
 fn brief(error: &DbErr) -> String {
     match error {
-        DbErr::Conn(RuntimeErr::SqlxError(e)) | DbErr::Exec(RuntimeErr::SqlxError(e)) => e.to_string(),
+        DbErr::Conn(RuntimeErr::SqlxError(e))
+        | DbErr::Exec(RuntimeErr::SqlxError(e))
+        | DbErr::Query(RuntimeErr::SqlxError(e)) => e.to_string(),
         other => other.to_string(),
     }
 }

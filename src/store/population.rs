@@ -17,6 +17,15 @@ use super::{Source, sql};
 use crate::authz::{Binding, Facts, Packs, Reach, Scope};
 use crate::error::Result;
 
+/// Which bindings are taken into account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counted {
+    /// All of them.
+    All,
+    /// All but those on the whole console.
+    BelowConsole,
+}
+
 /// The facts of each of these users about these scopes, at `now` in Unix milliseconds: a constant number of statements.
 ///
 /// # Errors
@@ -28,6 +37,22 @@ pub async fn facts_of(
     scopes: &BTreeSet<Scope>,
     now: i64,
 ) -> Result<Vec<(UserId, Facts)>> {
+    let people = members(source, packs, users, scopes, now, Counted::All).await?;
+    Ok(people.into_iter().map(|(user, facts, _)| (user, facts)).collect())
+}
+
+/// The same, with the teams that each is in.
+///
+/// # Errors
+/// `Unavailable` when the database does not answer.
+pub async fn members(
+    source: &impl Source,
+    packs: &Packs,
+    users: &BTreeSet<UserId>,
+    scopes: &BTreeSet<Scope>,
+    now: i64,
+    counted: Counted,
+) -> Result<Vec<(UserId, Facts, Vec<TeamId>)>> {
     let connection = source.connection();
     let keys: Vec<Uuid> = users.iter().map(|user| user.uuid()).collect();
     let rows = user::Entity::find().filter(user::Column::Id.is_in(keys.clone())).all(connection).await.map_err(sql)?;
@@ -42,7 +67,8 @@ pub async fn facts_of(
     let mut by_subject: FxHashMap<u128, Vec<Binding>> = FxHashMap::default();
     let mut asked: Vec<Scope> = scopes.iter().copied().collect();
     for row in bound.all(connection).await.map_err(sql)? {
-        if let Some(fact) = facts::fact(packs, &row) {
+        let counts = counted == Counted::All || row.scope_kind != entities::values::ScopeKind::Console;
+        if counts && let Some(fact) = facts::fact(packs, &row) {
             asked.push(fact.scope);
             by_subject.entry(row.subject_id.as_u128()).or_default().push(fact);
         }
@@ -55,8 +81,9 @@ pub async fn facts_of(
             let teams = teams.remove(&row.id).unwrap_or_default();
             let subjects = teams.iter().copied().chain([row.id.into()]);
             let bindings = subjects.filter_map(|subject| by_subject.get(&subject)).flatten().copied().collect();
+            let of_teams = teams.iter().copied().map(TeamId::from).collect();
             let facts = Facts::new(now, row.id.into(), row.suspended_at.is_some(), teams, bindings, known.clone());
-            (row.id, facts)
+            (row.id, facts, of_teams)
         })
         .collect())
 }
@@ -111,6 +138,25 @@ pub async fn candidates(source: &impl Source, packs: &Packs, scope: Scope) -> Re
     }
     let rows = binding::Entity::find().filter(condition).all(source.connection()).await.map_err(sql)?;
     people(source, rows.iter().map(|row| (row.subject_kind, row.subject_id))).await
+}
+
+/// What bindings on these scopes name as their roles.
+///
+/// # Errors
+/// `Unavailable` when the database does not answer.
+pub async fn roles_at(source: &impl Source, scopes: &[Scope]) -> Result<BTreeSet<String>> {
+    let keys = scopes.iter().map(|scope| scope.uuid());
+    let roles: Vec<String> = binding::Entity::find()
+        .select_only()
+        .column(binding::Column::Role)
+        .distinct()
+        .filter(binding::Column::ScopeId.is_in(keys))
+        .filter(binding::Column::Role.is_not_null())
+        .into_tuple()
+        .all(source.connection())
+        .await
+        .map_err(sql)?;
+    Ok(roles.into_iter().collect())
 }
 
 /// Everybody with a binding on the scope or below it.

@@ -55,16 +55,30 @@ impl Roles {
     }
 }
 
+/// Which roles a source sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Generation {
+    /// Those of the moment, whatever that is.
+    Ask,
+    /// Those of this generation.
+    Known(i64),
+    /// Some that it has changed itself and that nobody else sees yet.
+    Own,
+}
+
 /// Every role that can be bound, as the source sees it. A change that has itself changed a role reads them anew.
 ///
 /// # Errors
 /// `Unavailable` when the database does not answer.
 pub async fn packs(source: &impl Source) -> Result<Arc<Packs>> {
-    if source.changes_roles() {
-        return Ok(Arc::new(source.roles().read(source).await?));
-    }
-    let row = policy_epoch::Entity::find_by_id(1).one(source.connection()).await.map_err(sql)?;
-    let generation = row.map_or(0, |row| row.roles);
+    let generation = match source.generation() {
+        Generation::Own => return Ok(Arc::new(source.roles().read(source).await?)),
+        Generation::Known(generation) => generation,
+        Generation::Ask => {
+            let row = policy_epoch::Entity::find_by_id(1).one(source.connection()).await.map_err(sql)?;
+            row.map_or(0, |row| row.roles)
+        }
+    };
     source.roles().at(source, generation).await
 }
 

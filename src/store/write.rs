@@ -5,15 +5,16 @@ use std::sync::Arc;
 
 use sea_orm::sea_query::{Expr, ExprTrait, LockType};
 use sea_orm::{
-    ActiveValue::Set, DatabaseTransaction, EntityTrait, QuerySelect, SqliteTransactionMode, TransactionOptions,
-    TransactionTrait,
+    ActiveValue::Set, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, QuerySelect, SqliteTransactionMode,
+    Statement, TransactionOptions, TransactionTrait,
 };
 
 use entities::ids::AuditEntryId;
 use entities::values::AuditOutcome;
 use entities::{audit_entry, policy_epoch};
 
-use super::role::Roles;
+use super::epoch::{self, Epochs};
+use super::role::{Generation, Roles};
 use super::{Source, Store, source, sql};
 use crate::audit::Entry;
 use crate::error::{Error, Result};
@@ -26,9 +27,12 @@ pub struct Write {
     epoch: i64,
     access: bool,
     roles: Arc<Roles>,
-    changes_roles: bool,
+    generation: Generation,
     /// Entries of the other parts of a change that is made of several.
     others: Vec<Entry>,
+    /// The epoch that this change begins.
+    next: Option<i64>,
+    epochs: Arc<Epochs>,
 }
 
 impl source::Connected for Write {
@@ -39,8 +43,8 @@ impl source::Connected for Write {
     fn roles(&self) -> &Roles {
         &self.roles
     }
-    fn changes_roles(&self) -> bool {
-        self.changes_roles
+    fn generation(&self) -> Generation {
+        self.generation
     }
 }
 impl Source for Write {}
@@ -75,15 +79,17 @@ impl Store {
             select = select.lock(lock);
         }
         let row = select.one(&tx).await.map_err(sql)?;
-        let epoch = row.ok_or_else(|| Error::Internal("the policy epoch has no row".to_owned()))?.epoch;
+        let row = row.ok_or_else(|| Error::Internal("the policy epoch has no row".to_owned()))?;
         Ok(Write {
             tx,
             entry,
-            epoch,
-            access: matches!(lock, LockType::Update),
-            roles: self.roles.clone(),
-            changes_roles: false,
             others: Vec::new(),
+            epoch: row.epoch,
+            access: matches!(lock, LockType::Update),
+            next: None,
+            epochs: self.epochs.clone(),
+            roles: self.roles.clone(),
+            generation: Generation::Known(row.roles),
         })
     }
 
@@ -95,15 +101,6 @@ impl Store {
         let mut write = self.write(entry).await?;
         write.append(AuditOutcome::Refused).await?;
         write.tx.commit().await.map_err(sql)
-    }
-
-    /// The generation of everything that authority derives from.
-    ///
-    /// # Errors
-    /// `Unavailable` when the database does not answer.
-    pub async fn policy_epoch(&self) -> Result<i64> {
-        let row = policy_epoch::Entity::find_by_id(1).one(&self.db).await.map_err(sql)?;
-        Ok(row.map_or(0, |row| row.epoch))
     }
 }
 
@@ -124,13 +121,31 @@ impl Write {
         self.epoch
     }
 
-    /// Makes the change and its audit entry durable, both or neither.
+    /// Makes the change and its audit entry durable, both or neither. When it is one of authority, reads of this process know
+    /// it at once, and other replicas are told.
     ///
     /// # Errors
     /// `Unavailable` when the database is gone; nothing has happened then.
     pub async fn commit(mut self) -> Result<()> {
         self.append(AuditOutcome::Allowed).await?;
-        self.tx.commit().await.map_err(sql)
+        if let Some(epoch) = self.next
+            && self.tx.get_database_backend() == DbBackend::Postgres
+        {
+            self.tell(epoch::CHANNEL, epoch.to_string()).await?;
+        }
+        self.tx.commit().await.map_err(sql)?;
+        if let Some(epoch) = self.next {
+            self.epochs.learn(epoch);
+        }
+        Ok(())
+    }
+
+    /// Leaves word for other replicas, which PostgreSQL delivers when this commits.
+    async fn tell(&self, channel: &str, payload: String) -> Result<()> {
+        let values = [channel.into(), payload.into()];
+        let notify = Statement::from_sql_and_values(DbBackend::Postgres, "SELECT pg_notify($1, $2)", values);
+        self.tx.execute_raw(notify).await.map_err(sql)?;
+        Ok(())
     }
 
     /// Takes everything back and keeps the attempt as a refused one.
@@ -152,6 +167,10 @@ impl Write {
                 self.entry.operation
             )));
         }
+        // Nobody else can have moved it since it was locked.
+        if self.next.replace(self.epoch + 1).is_some() {
+            return Ok(());
+        }
         policy_epoch::Entity::update_many()
             .col_expr(policy_epoch::Column::Epoch, Expr::col(policy_epoch::Column::Epoch).add(1))
             .exec(&self.tx)
@@ -162,7 +181,7 @@ impl Write {
 
     /// Says that roles are others here than outside.
     pub(super) fn note_role_change(&mut self) {
-        self.changes_roles = true;
+        self.generation = Generation::Own;
     }
 
     async fn append(&mut self, outcome: AuditOutcome) -> Result<()> {

@@ -8,6 +8,7 @@
 )]
 
 mod authz;
+mod consistency;
 mod durability;
 mod edge;
 mod guards;

@@ -2,10 +2,11 @@
 
 use async_graphql::MergedObject;
 
-mod access;
+pub(super) mod access;
 mod deployment;
 mod environment;
 mod organization;
+mod policy;
 mod project;
 mod role;
 mod session;
@@ -19,5 +20,6 @@ pub struct Mutation(
     environment::EnvironmentMutation,
     access::AccessMutation,
     role::RoleMutation,
+    policy::PolicyMutation,
     deployment::DeploymentMutation,
 );

@@ -1,14 +1,17 @@
 //! The queries. Each names the capability it needs in the schema; what is not there and what may not be viewed look the same.
 
-use async_graphql::{Context, ID, Object};
+use async_graphql::{Context, ID, MergedObject, Object};
 
 use entities::ids::{DeploymentId, EnvironmentId, OrganizationId, ProjectId, TeamId, UserId};
 
-use super::context::{app, loaders, op};
+mod access;
+
+use super::context::{loaders, op};
 use super::directive::requires;
 use super::input;
 use super::page::{Listed, connection, page};
 use super::types::access::{AccessDecision, Capability, Role, decide};
+use super::types::console::Console;
 use super::types::{Deployment, Environment, NodeInterface, Organization, Project, Team, User};
 use crate::authz::{self, cap};
 use crate::error::{Error, Result};
@@ -19,12 +22,14 @@ use crate::store;
 const MOST_NODES: usize = 100;
 
 /// What can be asked.
-#[derive(Default)]
-pub struct Query;
+#[derive(MergedObject, Default)]
+pub struct Query(ResourceQuery, access::AccessQuery);
 
-/// What can be asked.
+#[derive(Default)]
+struct ResourceQuery;
+
 #[Object]
-impl Query {
+impl ResourceQuery {
     /// Who is signed in.
     async fn viewer(&self, ctx: &Context<'_>) -> Result<User> {
         let row = store::user::find(op(ctx).store(), op(ctx).user()?).await?;
@@ -42,6 +47,13 @@ impl Query {
             return Err(Error::invalid("ids", "too_many", format!("ask for at most {MOST_NODES} objects at once")));
         }
         futures_util::future::try_join_all(ids.iter().map(|id| node(ctx, id))).await
+    }
+
+    /// The whole installation. Requires `console.view`.
+    #[graphql(directive = requires::apply("console.view".into(), "console".into()))]
+    async fn console(&self, ctx: &Context<'_>) -> Result<Console> {
+        op(ctx).permit::<cap::ConsoleView>(authz::Scope::Console).await?;
+        Ok(Console)
     }
 
     /// An organization, by id or by path. Requires `organization.view`.
@@ -119,10 +131,10 @@ impl Query {
     /// The roles that can be granted.
     async fn roles(&self, ctx: &Context<'_>) -> Result<Vec<Role>> {
         op(ctx).user()?;
-        let mut roles: Vec<Role> =
-            app(ctx).packs.roles().map(|(index, name)| Role { index, name: name.to_owned() }).collect();
-        roles.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(roles)
+        let packs = op(ctx).store().file_roles();
+        let mut named: Vec<_> = packs.roles().collect();
+        named.sort_by(|one, other| one.1.cmp(other.1));
+        Ok(named.into_iter().map(|(index, _)| Role { packs: packs.clone(), index }).collect())
     }
 
     /// The capabilities that roles give.

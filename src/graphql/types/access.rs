@@ -1,5 +1,7 @@
 //! Roles, bindings, and decisions with their derivation.
 
+use std::sync::Arc;
+
 use async_graphql::{Context, Enum, ID, Object, SimpleObject, Union};
 use chrono::{DateTime, Utc};
 
@@ -8,10 +10,11 @@ use entities::ids::{BindingId, TeamId, UserId};
 use entities::values::SubjectKind;
 
 use super::permission::capability;
+use super::question::MissingAccess;
 use super::{ScopeKind, Team, User};
-use crate::authz::{self, Level, cap};
+use crate::authz::{self, Level, Packs, cap};
 use crate::error::Result;
-use crate::graphql::context::{app, loaders, op};
+use crate::graphql::context::{loaders, op};
 use crate::graphql::page::{Listed, connection, page};
 use crate::op::scope_name;
 use crate::service::explanation::{Explained, ExplainedWitness};
@@ -52,8 +55,10 @@ impl RoleBinding {
     }
 
     /// Full name of the role, or the single capability that is given instead.
-    async fn role(&self) -> &str {
-        self.0.role.as_deref().or(self.0.capability.as_deref()).unwrap_or_default()
+    async fn role(&self, ctx: &Context<'_>) -> Result<String> {
+        let key = self.0.role.as_deref().or(self.0.capability.as_deref()).unwrap_or_default();
+        let Some(id) = store::role::id_of(key) else { return Ok(key.to_owned()) };
+        Ok(loaders(ctx).roles.one(id).await?.map_or_else(|| key.to_owned(), |name| (*name).clone()))
     }
 
     /// Id of the scope that it sits on; `console` for the whole console.
@@ -69,6 +74,16 @@ impl RoleBinding {
     /// Counts until then.
     async fn not_after(&self) -> Option<DateTime<Utc>> {
         self.0.not_after
+    }
+
+    /// Id of the team on whose behalf it was given: it counts only while the user is in it and it manages the organization.
+    async fn on_behalf_of(&self) -> Option<ID> {
+        self.0.on_behalf_of.map(|team| ID(team.to_string()))
+    }
+
+    /// Why it was made, when somebody had to say so.
+    async fn reason(&self) -> Option<&str> {
+        self.0.reason.as_deref()
     }
 
     /// When it was made.
@@ -93,8 +108,8 @@ pub(super) async fn bindings(
 
 /// A named set of capabilities out of a role pack.
 pub(in crate::graphql) struct Role {
+    pub(in crate::graphql) packs: Arc<Packs>,
     pub(in crate::graphql) index: authz::RoleIndex,
-    pub(in crate::graphql) name: String,
 }
 
 /// What a role gives where it is bound.
@@ -154,24 +169,24 @@ pub(in crate::graphql) enum RoleReach {
 impl Role {
     /// Full name, e.g. `ownstak/editor`: what `grantRole` takes.
     async fn name(&self) -> &str {
-        &self.name
+        self.packs.name(self.index.into())
     }
 
     /// The pack that it comes from.
     async fn pack(&self) -> &str {
-        self.name.split_once('/').map_or("", |(pack, _)| pack)
+        self.packs.name(self.index.into()).split_once('/').map_or("", |(pack, _)| pack)
     }
 
     /// The kinds of scope on which it gives anything.
-    async fn bound_at(&self, ctx: &Context<'_>) -> Vec<ScopeKind> {
-        let rows = app(ctx).packs.rows(self.index);
+    async fn bound_at(&self) -> Vec<ScopeKind> {
+        let rows = self.packs.rows(self.index);
         let levels = Level::ALL.iter().filter(|level| rows.iter().any(|row| row.bound_at == **level));
         levels.map(|level| (*level).into()).collect()
     }
 
     /// What it gives, bound at a kind of scope.
-    async fn capabilities(&self, ctx: &Context<'_>, bound_at: ScopeKind) -> Vec<RoleCapability> {
-        let rows = app(ctx).packs.rows(self.index).iter().filter(|row| row.bound_at == bound_at.into());
+    async fn capabilities(&self, bound_at: ScopeKind) -> Vec<RoleCapability> {
+        let rows = self.packs.rows(self.index).iter().filter(|row| row.bound_at == bound_at.into());
         rows.flat_map(|row| {
             row.masks.either().iter().map(|capability| RoleCapability {
                 capability: capability.name().to_owned(),
@@ -235,6 +250,12 @@ impl AccessDecision {
     /// Everything that gives it, the nearest first.
     async fn because(&self) -> Vec<AccessWitness> {
         self.0.because.iter().cloned().map(AccessWitness).collect()
+    }
+
+    /// The least that would have to be given, and who could give it; none when it is allowed, or when nothing that is given
+    /// would help.
+    async fn missing_grant(&self) -> Option<MissingAccess> {
+        self.0.missing.clone().map(MissingAccess)
     }
 
     /// What stands against it.
@@ -321,6 +342,8 @@ pub(in crate::graphql) enum AccessRefusalReason {
     OrganizationSuspended,
     /// The environment is frozen.
     EnvironmentFrozen,
+    /// It is held, but the key does not carry it.
+    KeyNarrowed,
     /// The binding counts no longer.
     Expired,
     /// The binding does not count yet.

@@ -3,11 +3,14 @@
 use async_graphql::{Enum, Interface};
 
 pub(super) mod access;
+pub(super) mod console;
 pub(super) mod deployment;
 pub(super) mod environment;
 pub(super) mod organization;
 pub(super) mod permission;
+pub(super) mod policy;
 pub(super) mod project;
+pub(super) mod question;
 pub(super) mod role;
 pub(super) mod team;
 pub(super) mod user;

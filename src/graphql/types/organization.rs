@@ -8,6 +8,7 @@ use entities::organization::Model;
 
 use super::access::{RoleBinding, bindings};
 use super::permission::{ViewerCapability, viewer_can, viewer_capabilities};
+use super::policy::{EligibleRole, PolicyTest, eligible_roles, policy_tests};
 use super::role::{CustomRole, roles};
 use super::{Project, Team};
 use crate::authz::cap;
@@ -98,6 +99,32 @@ impl Organization {
         before: Option<String>,
     ) -> Result<Listed<CustomRole>> {
         roles(ctx, self.0.id.into(), (first, after, last, before)).await
+    }
+
+    /// What the organization asserts of its access. Requires `member.view`.
+    #[graphql(directive = requires::apply("member.view".into(), "id".into()))]
+    async fn policy_tests(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> Result<Listed<PolicyTest>> {
+        policy_tests(ctx, self.0.id.into(), (first, after, last, before)).await
+    }
+
+    /// Roles that people may activate here for a while. Requires `member.view`.
+    #[graphql(directive = requires::apply("member.view".into(), "id".into()))]
+    async fn eligible_roles(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> Result<Listed<EligibleRole>> {
+        eligible_roles(ctx, self.0.id.into(), (first, after, last, before)).await
     }
 
     /// Whether the viewer holds each of these capabilities here.

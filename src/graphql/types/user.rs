@@ -3,9 +3,10 @@
 use async_graphql::{Context, ID, Object};
 use chrono::{DateTime, Utc};
 
-use entities::ids::{OrganizationId, ProjectId, TeamId};
+use entities::ids::{EligibleRoleId, OrganizationId, ProjectId, TeamId};
 use entities::user::Model;
 
+use super::policy::EligibleRole;
 use super::{Organization, Project, Team};
 use crate::authz::cap;
 use crate::error::{Error, Result};
@@ -82,6 +83,21 @@ impl User {
         let visible = op(ctx).visible::<cap::OrganizationView>().await?;
         let rows = store::organization::list(op(ctx).store(), &visible, &page).await?;
         Ok(connection(rows, |row| row.id, Organization))
+    }
+
+    /// Roles that the viewer may activate for a while. Only on the viewer.
+    async fn eligible_roles(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> Result<Listed<EligibleRole>> {
+        self.must_be_viewer(ctx)?;
+        let page = page::<EligibleRoleId>(first, after, last, before, false)?;
+        let rows = store::eligible_role::of_user(op(ctx).store(), self.0.id, &page).await?;
+        Ok(connection(rows, |row| row.id, EligibleRole))
     }
 
     /// Projects that the viewer may view, also those in organizations that the viewer may not. Only on the viewer.

@@ -7,7 +7,7 @@ use entities::{access_change, binding, role as role_row};
 
 use super::rails::{self, Rail};
 use super::standing::{Affected, Difference, Standing};
-use super::{Grant, grant, role};
+use super::{Grant, eligible, grant, role};
 use crate::audit::Entry;
 use crate::error::{Error, Result};
 use crate::op::{Op, scope_name};
@@ -21,6 +21,10 @@ pub enum Change {
     Grant(Grant),
     /// Takes a binding away.
     Revoke(BindingId),
+    /// Activates a role that was approved beforehand.
+    Activate(eligible::Activate),
+    /// Ends an activation of the actor's own.
+    EndActivation(BindingId),
     /// Makes a role.
     CreateRole(role::Create),
     /// Changes what a role gives, to everybody who has it.
@@ -58,6 +62,8 @@ impl Change {
         match self {
             Self::Grant(_) => "access.grant",
             Self::Revoke(_) => "access.revoke",
+            Self::Activate(_) => "access.activate",
+            Self::EndActivation(_) => "access.end_activation",
             Self::CreateRole(_) => "access.create_role",
             Self::UpdateRole(_) => "access.update_role",
             Self::DeleteRole(_) => "access.delete_role",
@@ -65,10 +71,12 @@ impl Change {
     }
 
     /// Whom and where it may touch, read before it is applied.
-    async fn affected(&self, write: &Write) -> Result<Affected> {
+    async fn affected(&self, op: &Op, write: &Write) -> Result<Affected> {
         match self {
             Self::Grant(input) => grant::affected_by_grant(write, input).await,
             Self::Revoke(id) => grant::affected_by_revoke(write, *id).await,
+            Self::Activate(input) => eligible::affected(op, write, input.id).await,
+            Self::EndActivation(id) => eligible::affected_by_end(op, write, *id).await,
             Self::UpdateRole(input) => role::affected(write, input.id).await,
             Self::CreateRole(_) | Self::DeleteRole(_) => Ok(Affected::default()),
         }
@@ -78,6 +86,8 @@ impl Change {
         match self {
             Self::Grant(input) => grant::grant(op, write, rails, input).await.map(Changed::Bound),
             Self::Revoke(id) => grant::revoke(op, write, id).await.map(Changed::Revoked),
+            Self::Activate(input) => eligible::activate(op, write, input).await.map(Changed::Bound),
+            Self::EndActivation(id) => eligible::end(op, write, id).await.map(Changed::Revoked),
             Self::CreateRole(input) => role::create(op, write, rails, input).await.map(Changed::Role),
             Self::UpdateRole(input) => role::update(op, write, rails, input).await.map(Changed::Role),
             Self::DeleteRole(id) => role::delete(op, write, id).await.map(|()| Changed::RoleGone(id)),
@@ -145,7 +155,7 @@ async fn begin(op: &Op, changes: &[Change], expected_epoch: Option<i64>) -> Resu
 async fn run(op: &Op, write: &mut Write, changes: Vec<Change>) -> Result<Ran> {
     let mut affected = Affected::default();
     for change in &changes {
-        affected.add(change.affected(write).await?);
+        affected.add(change.affected(op, write).await?);
     }
     let packs = store::role::packs(write).await?;
     let before = Standing::read(write, &packs, &affected).await?;

@@ -13,10 +13,14 @@ use crate::error::{Error, Result};
 use crate::store::{self, Store};
 
 mod change;
+pub mod eligible;
+pub mod exchange;
 mod grant;
+pub mod policy_test;
 mod rails;
 pub mod role;
 mod standing;
+pub mod who;
 
 pub use change::{Change, Changed, Preview, commit, preview};
 pub use rails::Rail;

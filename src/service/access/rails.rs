@@ -9,6 +9,7 @@ use crate::op::scope_name;
 use crate::store::{Write, population};
 use crate::sys::clock;
 
+use super::policy_test::{Assertions, Broken};
 use super::standing::Affected;
 
 /// Something that forbids a change.
@@ -23,6 +24,8 @@ pub enum Rail {
         /// What of it they do not hold.
         missing: Vec<(Capability, EnvironmentKind)>,
     },
+    /// What an organization asserts would not be so any more.
+    PolicyTest(Broken),
     /// Nobody would be left who manages the access of the organization.
     NobodyManages {
         /// It.
@@ -39,6 +42,7 @@ impl Rail {
                 let names: Vec<&str> = names.into_iter().collect();
                 format!("`{gift}` on `{}` gives what you do not hold there: {}", scope_name(*scope), names.join(", "))
             }
+            Self::PolicyTest(broken) => format!("the policy test `{}` forbids it", broken.name),
             Self::NobodyManages { .. } => "nobody would be left who manages the access of this organization; give \
                                            somebody else the role first"
                 .to_owned(),
@@ -52,6 +56,7 @@ impl Rail {
                 let (capability, _) = *missing.first()?;
                 Some(Error::Forbidden { capability, resource: scope_name(*scope) })
             }
+            Self::PolicyTest(_) => Some(failed("POLICY_TEST_BROKEN")),
             Self::NobodyManages { .. } => Some(failed("LAST_ACCESS_MANAGER")),
         }
     }
@@ -65,6 +70,7 @@ pub(super) fn refusal(rails: &[Rail]) -> Option<Error> {
 /// What has to stay true of what a change touches, and was true before.
 pub(super) struct Guard {
     organizations: Vec<Scope>,
+    assertions: Assertions,
 }
 
 impl Guard {
@@ -75,7 +81,8 @@ impl Guard {
                 organizations.push(organization);
             }
         }
-        Ok(Self { organizations })
+        let assertions = Assertions::read(write, packs, affected).await?;
+        Ok(Self { organizations, assertions })
     }
 
     /// What is true no longer.
@@ -86,6 +93,7 @@ impl Guard {
                 broken.push(Rail::NobodyManages { organization });
             }
         }
+        broken.extend(self.assertions.broken(write, packs).await?.into_iter().map(Rail::PolicyTest));
         Ok(broken)
     }
 }

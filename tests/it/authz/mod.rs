@@ -4,4 +4,7 @@ mod explain;
 mod matrix;
 mod oracle;
 mod program;
+mod suggest;
+mod violations;
 mod world;
+mod worlds;

@@ -49,7 +49,7 @@ fn trapped(program: &str) -> Vec<String> {
 
 #[test]
 fn no_variable_of_a_for_is_joined() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/authz/program.rs");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/authz/program/rules.rs");
     let source = std::fs::read_to_string(path).unwrap();
     let program = source.split_once("crepe! {").unwrap().1;
     let program = program.split_once("\n}\n").unwrap().0;

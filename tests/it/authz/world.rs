@@ -2,8 +2,8 @@
 //! the program, nor use any of its code but the names of things.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::collections::BTreeSet;
-use std::sync::LazyLock;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, LazyLock};
 
 use reeve::authz::EnvironmentKind::{Nonproduction, Production};
 use reeve::authz::*;
@@ -54,6 +54,9 @@ pub(crate) fn texts() -> Vec<(&'static str, String)> {
     ]
 }
 
+/// What somebody lacks, and for environments of which kind.
+pub(crate) type Missing = Vec<(Capability, EnvironmentKind)>;
+
 pub(crate) static PACKS: LazyLock<Packs> = LazyLock::new(|| {
     let texts = texts();
     Packs::parse(texts.iter().map(|(name, text)| (*name, text.as_str()))).unwrap()
@@ -84,6 +87,14 @@ pub(crate) static LINES: LazyLock<Vec<Line>> = LazyLock::new(|| {
     lines
 });
 
+static BY_ROLE: LazyLock<HashMap<RoleIndex, Vec<Line>>> = LazyLock::new(|| {
+    let mut by_role: HashMap<RoleIndex, Vec<Line>> = HashMap::new();
+    for line in LINES.iter() {
+        by_role.entry(line.role).or_default().push(line.clone());
+    }
+    by_role
+});
+
 #[derive(Debug, Clone)]
 pub(crate) struct World {
     pub(crate) now: i64,
@@ -95,6 +106,16 @@ pub(crate) struct World {
     pub(crate) kinds: Vec<EnvironmentKind>,
     pub(crate) frozen: Vec<bool>,
     pub(crate) unknown: Option<Scope>,
+    pub(crate) narrowing: Option<Narrowed>,
+    /// What is known of the actor is out of date, and what the question is about says otherwise.
+    pub(crate) stale: bool,
+}
+
+/// What a key carries at most.
+#[derive(Debug, Clone)]
+pub(crate) struct Narrowed {
+    pub(crate) capabilities: Vec<Capability>,
+    pub(crate) scope: Option<Scope>,
 }
 
 pub(crate) fn all_scopes() -> Vec<Scope> {
@@ -125,6 +146,8 @@ impl World {
             kinds: kinds.to_vec(),
             frozen: vec![false; 6],
             unknown: None,
+            narrowing: None,
+            stale: false,
         }
     }
 }
@@ -196,7 +219,7 @@ impl World {
             Grant::Role(role) => role,
         };
         let mut targets = Vec::new();
-        for line in LINES.iter().filter(|line| line.role == role && line.capability == capability) {
+        for line in BY_ROLE[&role].iter().filter(|line| line.capability == capability) {
             let kind_fits = match line.environments.as_str() {
                 "production" => kind == Production,
                 "nonproduction" => kind == Nonproduction,
@@ -227,6 +250,7 @@ impl World {
             || name.starts_with("billing.")
             || name == "organization.transfer";
         self.is_known(scope)
+            && self.carries(scope, capability)
             && self.bindings.iter().filter(|binding| self.counts(binding)).any(|binding| {
                 let targets = self.targets(binding.grant, binding.scope, capability, kind);
                 let reaches = targets.into_iter().any(|(target, spreads)| {
@@ -236,28 +260,77 @@ impl World {
             })
     }
 
-    pub(crate) fn allows(&self, scope: Scope, capability: Capability) -> bool {
-        let closed = ["deployment.create", "deployment.redeploy", "environment.update", "environment.delete"];
-        if self.is_frozen(scope) && closed.contains(&capability.name()) {
-            return false;
-        }
-        match scope {
-            Scope::Environment(id) => self.holds(scope, capability, self.kind(id), false),
-            _ => [Production, Nonproduction].into_iter().all(|kind| self.holds(scope, capability, kind, false)),
-        }
+    /// Whether a key that the actor may be using carries the capability on the scope.
+    pub(crate) fn carries(&self, scope: Scope, capability: Capability) -> bool {
+        self.narrowing.as_ref().is_none_or(|key| {
+            key.capabilities.contains(&capability) && key.scope.is_none_or(|top| Self::lineage(scope).contains(&top))
+        })
     }
 
-    pub(crate) fn missing_to_give(&self, grant: Grant, scope: Scope) -> Vec<(Capability, EnvironmentKind)> {
-        let mut missing = BTreeSet::new();
+    fn thawed(&self, scope: Scope, capability: Capability) -> bool {
+        let closed = ["deployment.create", "deployment.redeploy", "environment.update", "environment.delete"];
+        !self.is_frozen(scope) || !closed.contains(&capability.name())
+    }
+
+    /// What is held for environments of a kind; an environment has its own.
+    pub(crate) fn allows_under(&self, scope: Scope, capability: Capability, kind: EnvironmentKind) -> bool {
+        let kind = if let Scope::Environment(id) = scope { self.kind(id) } else { kind };
+        self.thawed(scope, capability) && self.holds(scope, capability, kind, false)
+    }
+
+    pub(crate) fn allows(&self, scope: Scope, capability: Capability) -> bool {
+        [Production, Nonproduction].into_iter().all(|kind| self.allows_under(scope, capability, kind))
+    }
+
+    pub(crate) fn missing_to_change_kind(&self, scope: Scope, capability: Capability) -> Missing {
+        let mut missing = Vec::new();
         for kind in [Production, Nonproduction] {
-            if !self.holds(scope, Capability::AccessManage, kind, true) {
-                missing.insert((Capability::AccessManage, kind));
+            if !self.thawed(scope, capability) || !self.holds(scope, capability, kind, false) {
+                missing.push((capability, kind));
             }
+        }
+        missing
+    }
+
+    /// The rows that a grant would give on a scope and that the actor does not have there.
+    fn missing_rows(&self, grant: Grant, scope: Scope, missing: &mut BTreeSet<(Capability, EnvironmentKind)>) {
+        for kind in [Production, Nonproduction] {
             for &capability in Capability::ALL {
                 for (target, spreads) in self.targets(grant, scope, capability, kind) {
                     if !self.holds(target, capability, kind, spreads) {
                         missing.insert((capability, kind));
                     }
+                }
+            }
+        }
+    }
+
+    pub(crate) fn missing_to_give(&self, grant: Grant, scope: Scope, needed: Capability) -> Missing {
+        let mut missing = BTreeSet::new();
+        let kinds = [Production, Nonproduction].into_iter();
+        missing.extend(kinds.filter(|&kind| !self.holds(scope, needed, kind, true)).map(|kind| (needed, kind)));
+        self.missing_rows(grant, scope, &mut missing);
+        missing.into_iter().collect()
+    }
+
+    pub(crate) fn missing_to_join(&self, bindings: &[Binding]) -> Missing {
+        let mut missing = BTreeSet::new();
+        for binding in bindings.iter().filter(|binding| binding.not_after.is_none_or(|until| self.now < until)) {
+            self.missing_rows(binding.grant, binding.scope, &mut missing);
+        }
+        missing.into_iter().collect()
+    }
+
+    pub(crate) fn missing_to_define(&self, role: RoleIndex, scope: Scope) -> Missing {
+        let mut missing = BTreeSet::new();
+        for kind in [Production, Nonproduction] {
+            if !self.holds(scope, Capability::AccessManage, kind, true) {
+                missing.insert((Capability::AccessManage, kind));
+            }
+            let other = if kind == Production { "nonproduction" } else { "production" };
+            for line in BY_ROLE[&role].iter().filter(|line| line.environments != other) {
+                if !self.holds(scope, line.capability, kind, true) {
+                    missing.insert((line.capability, kind));
                 }
             }
         }
@@ -280,6 +353,21 @@ impl World {
             scopes.remove(&unknown);
         }
         let (teams, bindings) = (self.teams.clone(), self.bindings.clone());
-        Facts::new(self.now, ACTOR, self.actor_suspended, teams, bindings, scopes)
+        let facts = if self.stale {
+            let mut stale = scopes.clone();
+            for fact in stale.values_mut() {
+                fact.suspended ^= true;
+                fact.frozen ^= true;
+                fact.managing_team = Some(TEAMS[0]);
+            }
+            let actor = ActorFacts::new(ACTOR, self.actor_suspended, teams, bindings, stale);
+            Facts::about(self.now, Arc::new(actor), scopes)
+        } else {
+            Facts::new(self.now, ACTOR, self.actor_suspended, teams, bindings, scopes)
+        };
+        let key = self.narrowing.as_ref();
+        let narrowing =
+            key.map(|key| Narrowing { capabilities: key.capabilities.iter().copied().collect(), scope: key.scope });
+        narrowing.into_iter().fold(facts, Facts::with_narrowing)
     }
 }

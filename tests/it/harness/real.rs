@@ -17,7 +17,7 @@ use super::{PATIENCE, instances};
 pub(crate) struct RealServer {
     program: Program,
     data: PathBuf,
-    database: Database,
+    database: Arc<Database>,
     output: Arc<Mutex<String>>,
 }
 
@@ -30,7 +30,16 @@ struct Program {
 impl RealServer {
     /// Starts the program over a data folder, on an address of its own and ports that the system chooses.
     pub(crate) async fn start(data: &Path) -> Self {
-        let database = Database::create().await;
+        Self::start_on(data, Arc::new(Database::create().await)).await
+    }
+
+    /// Starts a second replica: over a folder of its own, on the same database, with the same master key.
+    pub(crate) async fn start_beside(data: &Path, first: &Self) -> Self {
+        std::fs::copy(first.data.join("master.key"), data.join("master.key")).unwrap();
+        Self::start_on(data, first.database.clone()).await
+    }
+
+    async fn start_on(data: &Path, database: Arc<Database>) -> Self {
         let output = Arc::default();
         // An address of its own, so that no other test takes its ports while it is down.
         let [a, b] = reeve::sys::random::bytes::<2>();
@@ -41,7 +50,7 @@ impl RealServer {
 
     /// Starts the demo as somebody does who follows the README: in a folder, with data where it comes to lie by default.
     pub(crate) async fn start_demo(folder: &Path) -> Self {
-        let database = Database::create().await;
+        let database = Arc::new(Database::create().await);
         let output = Arc::default();
         let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
         let mut command = command(Path::new("data"), &database, any_port, any_port);
@@ -74,6 +83,16 @@ impl RealServer {
     /// Where the edge listens.
     pub(crate) fn edge_address(&self) -> SocketAddr {
         self.program.edge
+    }
+
+    /// Where its database is; `None` for SQLite in its data folder.
+    pub(crate) fn database_url(&self) -> Option<String> {
+        self.database.url()
+    }
+
+    /// Where the API listens.
+    pub(crate) fn api_address(&self) -> SocketAddr {
+        self.program.api
     }
 
     /// A client that is nobody yet.

@@ -86,6 +86,13 @@ impl TestServer {
         self.client().sign_up(name).await
     }
 
+    /// Statements that what is done in between costs the requests of all clients; nobody else may be asking.
+    pub(crate) async fn statements_of<T>(&self, work: impl Future<Output = T>) -> (T, u64) {
+        let before = self.server().statements();
+        let done = work.await;
+        (done, self.server().statements() - before)
+    }
+
     fn server(&self) -> &Server {
         &self.running.as_ref().unwrap().server
     }

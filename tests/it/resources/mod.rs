@@ -14,5 +14,8 @@ mod organization;
 mod pages;
 mod people;
 mod process;
+mod eligible_role;
 mod project;
+mod question;
+mod role;
 mod session;

@@ -1,0 +1,183 @@
+//! Asks the program: puts the facts and the question in, and folds what comes out.
+//!
+//! It must not know a rule. It folds what is given with OR, and limits and kinds of environment with AND.
+
+mod rules;
+
+use rustc_hash::FxHashMap;
+
+use super::capability::Capability;
+use super::explain::Reason;
+use super::facts::{Binding, EnvironmentKind, Facts, Narrowing, Scope};
+use super::mask::Masks;
+use super::packs::{Packs, RoleIndex};
+use super::terms::{Holdings, Origin, Ref, View, Way};
+use super::violation::{Guarded, Violation};
+use rules::{
+    About, Because, Candidate, ChangeKind, ChangesAt, Crepe, Decide, Define, Defined, Derive, Explain, Give, Gives,
+    Granted, Guarding, Holds, Known, Limits, List, Narrowed, Nearest, Remembered, Suffice, Suffices, Violated, Visible,
+    run,
+};
+
+/// What the actor of these facts holds, and the first moment at which that may change by itself.
+pub(super) fn derive(facts: &Facts, packs: &Packs) -> (Holdings, Option<i64>) {
+    let mut program = about_actor(facts, packs);
+    program.extend([Derive(facts.actor())]);
+    let derived = run(program);
+    let mut holdings = Holdings::with_capacity(derived.granted.len());
+    for Granted(at, spread, masks) in derived.granted {
+        holdings.add(at, spread, masks);
+    }
+    (holdings, derived.changes.into_iter().map(|ChangesAt(moment)| moment).min())
+}
+
+/// What counts on the scope, by the facts alone.
+pub(super) fn judge(facts: &Facts, packs: &Packs, scope: Scope, view: View) -> Masks {
+    let mut program = about_actor(facts, packs);
+    program.extend([Decide(scope, view)]);
+    fold_one(program)
+}
+
+/// What of the holdings counts on the scope.
+pub(super) fn decide_one(
+    holdings: &Holdings,
+    narrowing: Option<Narrowing>,
+    facts: &Facts,
+    scope: Scope,
+    view: View,
+) -> Masks {
+    let mut program = about_holdings(holdings, narrowing, facts);
+    program.extend([Decide(scope, view)]);
+    fold_one(program)
+}
+
+/// What of the holdings counts on each scope, environments as they are.
+pub(super) fn decide(
+    holdings: &Holdings,
+    narrowing: Option<Narrowing>,
+    facts: &Facts,
+    scopes: &[Scope],
+) -> FxHashMap<Scope, Masks> {
+    let mut program = about_holdings(holdings, narrowing, facts);
+    program.extend(scopes.iter().map(|&scope| Decide(scope, View::AsItIs)));
+    let derived = run(program);
+    let mut held: FxHashMap<Scope, Masks> = scopes.iter().map(|&scope| (scope, Masks::default())).collect();
+    for Holds(scope, masks) in derived.holds {
+        *held.entry(scope).or_default() |= masks;
+    }
+    for Limits(scope, _, mask) in derived.limits {
+        *held.entry(scope).or_default() &= mask;
+    }
+    held
+}
+
+/// The fewest scopes on which the capability is held, by kind, and whether frozen environments below are excepted.
+pub(super) fn list(
+    holdings: &Holdings,
+    narrowing: Option<Narrowing>,
+    facts: &Facts,
+    capability: Capability,
+) -> (Vec<(Scope, EnvironmentKind)>, bool) {
+    let mut program = about_holdings(holdings, narrowing, facts);
+    program.extend([List(capability)]);
+    let derived = run(program);
+    let visible = derived.visible.into_iter().map(|Visible(scope, kind)| (scope, kind));
+    (visible.collect(), derived.unless_frozen)
+}
+
+/// What gives the capability on the scope, or the nearest reason why nothing does, with each origin that has it.
+pub(super) fn explain<'a>(
+    facts: &'a Facts,
+    packs: &'a Packs,
+    capability: Capability,
+    scope: Scope,
+) -> (Vec<Origin<'a>>, Vec<(Reason, Option<Origin<'a>>)>) {
+    let mut program = about_actor(facts, packs);
+    program.extend([Explain(scope, capability)]);
+    let derived = run(program);
+    let because = derived.because.into_iter().map(|Because(origin)| origin);
+    let nearest = derived.nearest.into_iter().map(|Nearest(reason, origin)| (reason, origin));
+    (because.collect(), nearest.collect())
+}
+
+/// What is wrong with the actor giving these bindings in this way.
+pub(super) fn give(facts: &Facts, packs: &Packs, gifts: &[Binding], way: Way) -> Vec<Violation> {
+    let mut program = about_actor(facts, packs);
+    program.extend(gifts.iter().map(|gift| Give(Ref(gift), way)));
+    violations(program)
+}
+
+/// What is wrong with the actor giving the role its rows, for the scope that owns it.
+pub(super) fn define(facts: &Facts, packs: &Packs, role: RoleIndex, scope: Scope) -> Vec<Violation> {
+    let mut program = about_actor(facts, packs);
+    program.extend([Define(role, scope)]);
+    violations(program)
+}
+
+/// What is wrong with the actor changing by this capability what kind of environment there is on the scope.
+pub(super) fn change_kind(facts: &Facts, packs: &Packs, capability: Capability, scope: Scope) -> Vec<Violation> {
+    let mut program = about_actor(facts, packs);
+    program.extend([ChangeKind(scope, capability)]);
+    violations(program)
+}
+
+/// What is wrong with the teams and organizations.
+pub(super) fn guard(guarded: &Guarded) -> Vec<Violation> {
+    let mut program = Crepe::new();
+    program.extend([Guarding(Ref(guarded))]);
+    violations(program)
+}
+
+/// Which of the candidates give what is needed where they would be bound, and what they give there.
+pub(super) fn suffice<'a>(
+    facts: &'a Facts,
+    packs: &'a Packs,
+    candidates: &'a [Binding],
+    needed: Masks,
+) -> Vec<(&'a Binding, Masks)> {
+    let mut program = Crepe::new();
+    program.extend([Known(Ref(facts))]);
+    program.extend([Defined(Ref(packs))]);
+    program.extend(candidates.iter().map(|candidate| Candidate(Ref(candidate))));
+    program.extend([Suffice(needed)]);
+    run(program).suffices.into_iter().map(|Suffices(Ref(candidate), masks)| (candidate, masks)).collect()
+}
+
+fn about_actor<'a>(facts: &'a Facts, packs: &'a Packs) -> Crepe<'a> {
+    let mut program = Crepe::new();
+    program.extend([Known(Ref(facts))]);
+    program.extend([Defined(Ref(packs))]);
+    program.extend(facts.narrowing().map(Narrowed));
+    program.extend([About(facts.actor())]);
+    program
+}
+
+fn about_holdings<'a>(holdings: &'a Holdings, narrowing: Option<Narrowing>, facts: &'a Facts) -> Crepe<'a> {
+    let mut program = Crepe::new();
+    program.extend([Known(Ref(facts))]);
+    program.extend([Remembered(Ref(holdings))]);
+    program.extend(narrowing.map(Narrowed));
+    program
+}
+
+/// The decision of a program that was asked about one scope.
+fn fold_one(program: Crepe<'_>) -> Masks {
+    let derived = run(program);
+    let mut held = Masks::default();
+    for Gives(_, masks, _) in derived.gives {
+        held |= masks;
+    }
+    for Holds(_, masks) in derived.holds {
+        held |= masks;
+    }
+    for Limits(_, _, mask) in derived.limits {
+        held &= mask;
+    }
+    held
+}
+
+fn violations(program: Crepe<'_>) -> Vec<Violation> {
+    let mut violations: Vec<Violation> = run(program).violated.into_iter().map(|Violated(each)| each).collect();
+    violations.sort_unstable();
+    violations
+}
