@@ -1,5 +1,5 @@
 //! casbin: an enforcer for each actor, of what that actor holds with every role written out. The classic model, roles in
-//! domains with one question for each domain on the way up, took three times as long. It must not know the others.
+//! domains with one question for each domain on the way up, took nearly three times as long. It must not know the others.
 
 use std::collections::hash_map::Entry;
 

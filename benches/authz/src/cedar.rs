@@ -8,28 +8,29 @@ use std::rc::Rc;
 
 use cedar_policy::{
     Authorizer, Context, Decision, Entities, Entity, EntityId, EntityTypeName, EntityUid, Policy, PolicyId, PolicySet,
-    Request as Query,
+    Request as Query, SlotId, Template,
 };
 use reeve::authz::{Capability, EnvironmentKind, Scope};
 use rustc_hash::FxHashMap;
 
 use crate::contest::{Contestant, Page, Questions, Result};
-use crate::host::{Held, Host, action};
+use crate::host::{Held, Host, RowSet, action};
 use crate::requests::Request;
 use crate::world::{name, scopes};
 
 /// The name under which the checks find its figures.
-pub(crate) const BEST: &str = "Cedar (best): the actor's policies put together per request";
+pub(crate) const BEST: &str = "Cedar (best): policies of the actor, parsed before, put together per request";
 
-const BY_PLACE: &str = "Cedar, the same of the scopes in question alone: the host matches scopes";
+const BY_PLACE: &str = "Cedar, the same, but those on the scopes in question alone: the host matches scopes";
 
-/// Where policies are put together: per request those of the actor, per request those of the actor on the scopes in
-/// question, or before everything is asked.
+/// By where policies are put together: per request those of the actor, before anything is asked, per request those of
+/// the actor on the scopes in question, or per request out of nothing but what the actor holds.
 pub(crate) fn contestants<'a>(questions: &Questions<'a>) -> Result<Vec<Box<dyn Contestant + 'a>>> {
     let cedar = Rc::new(Cedar::new(questions)?);
     let mine = Sliced { cedar: cedar.clone(), name: BEST, by_place: false };
     let here = Sliced { cedar: cedar.clone(), name: BY_PLACE, by_place: true };
-    Ok(vec![Box::new(mine), Box::new(Prepared::new(cedar)?), Box::new(here)])
+    let linked = Linked::new(cedar.clone(), questions.host)?;
+    Ok(vec![Box::new(mine), Box::new(Prepared::new(cedar)?), Box::new(here), Box::new(linked)])
 }
 
 struct Cedar<'a> {
@@ -127,6 +128,67 @@ impl Contestant for Prepared<'_> {
     fn ask(&mut self, number: usize) -> Result<bool> {
         let policies = &self.policies[&self.cedar.requests[number].actor];
         Ok(self.cedar.allows(&self.queries[number], policies))
+    }
+}
+
+/// Nothing of the actor or the scope is in Cedar's form but single entities: policies are linked to templates, one for
+/// each row set, and the entities of the request put together.
+struct Linked<'a> {
+    cedar: Rc<Cedar<'a>>,
+    names: Names,
+    templates: Vec<Template>,
+}
+
+impl<'a> Linked<'a> {
+    fn new(cedar: Rc<Cedar<'a>>, host: &Host) -> Result<Self> {
+        let template = |set: &RowSet| {
+            let id = PolicyId::new(&set.name);
+            let head = format!("principal == ?principal, action in Action::\"{}\"", set.name);
+            let relation = if set.is_alone() { "==" } else { "in" };
+            Ok(Template::parse(Some(id), format!("permit({head}, resource {relation} ?resource);"))?)
+        };
+        let templates = host.sets.iter().map(template).collect::<Result<_>>()?;
+        Ok(Self { cedar, names: Names::new()?, templates })
+    }
+
+    fn policies(&self, number: usize) -> Result<PolicySet> {
+        let (request, [principal, ..]) = (&self.cedar.requests[number], &self.cedar.asked[number]);
+        let mut policies = PolicySet::new();
+        for (link, (set, place)) in request.held.iter().enumerate() {
+            let template = &self.templates[*set];
+            if policies.template(template.id()).is_none() {
+                policies.add_template(template.clone())?;
+            }
+            let resource = uid(&self.names.scope, &name(place.scope));
+            let values = [(SlotId::principal(), principal.clone()), (SlotId::resource(), resource)];
+            policies.link(template.id().clone(), PolicyId::new(link.to_string()), values.into())?;
+        }
+        Ok(policies)
+    }
+
+    fn allows(&self, number: usize, policies: &PolicySet) -> Result<bool> {
+        let (request, [_, action, resource]) = (&self.cedar.requests[number], &self.cedar.asked[number]);
+        let above = request.counting.iter().map(|place| uid(&self.names.scope, &name(place.scope)));
+        let wanted: HashSet<EntityUid> = above.chain([action.clone(), resource.clone()]).collect();
+        let found = wanted.iter().filter_map(|uid| self.cedar.entities.get(uid).cloned());
+        let entities = Entities::from_entities(found, None)?;
+        let query = self.cedar.query(number)?;
+        Ok(self.cedar.authorizer.is_authorized(&query, policies, &entities).decision() == Decision::Allow)
+    }
+}
+
+impl Contestant for Linked<'_> {
+    fn name(&self) -> &'static str {
+        "Cedar, policies and entities made per request of the actor's rows"
+    }
+
+    fn ask(&mut self, number: usize) -> Result<bool> {
+        self.allows(number, &self.policies(number)?)
+    }
+
+    fn page(&mut self, page: Range<usize>) -> Result<Page> {
+        let policies = self.policies(page.start)?;
+        page.map(|number| self.allows(number, &policies)).collect::<Result<_>>().map(Page::Each)
     }
 }
 

@@ -5,7 +5,7 @@
 use reeve::authz::{Binding, Capability, EnvironmentKind, Facts, Grant, Level, Masks, Reach, Scope, ScopeFact};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::world::{NOW, World, id, name, number};
+use crate::world::{self, World, name, number};
 
 /// A scope on which something is held: there and below, or there only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -41,6 +41,11 @@ pub(crate) struct RowSet {
 }
 
 impl RowSet {
+    /// Whether it is held on single scopes, and not below.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.reach == Reach::Parent
+    }
+
     /// What it gives, in [`action`]s.
     pub(crate) fn actions(&self) -> Vec<String> {
         let of =
@@ -130,7 +135,8 @@ impl Host {
     }
 
     fn counts(&self, actor: usize, binding: &Binding) -> bool {
-        let in_time = binding.not_before.is_none_or(|from| from <= NOW) && binding.not_after.is_none_or(|to| NOW < to);
+        let in_time = binding.not_before.is_none_or(|from| from <= self.world.now)
+            && binding.not_after.is_none_or(|to| self.world.now < to);
         let vouched = binding.on_behalf_of.is_none_or(|team| {
             let member = self.world.users[actor].teams.contains(&number(team));
             let mut above = self.world.lineage(binding.scope).filter_map(|above| self.world.fact(above));
@@ -205,14 +211,21 @@ impl Host {
         }
         let known = wanted.into_iter().filter_map(|scope| Some((scope, self.world.fact(scope)?)));
         let user = &self.world.users[actor];
-        let teams = user.teams.iter().copied().map(id).collect();
-        Facts::new(NOW, id(actor), user.suspended, teams, bindings, known.collect())
+        let teams = user.teams.iter().copied().map(world::team).collect();
+        Facts::new(self.world.now, world::user(actor), user.suspended, teams, bindings, known.collect())
     }
 
     /// The rows of these scopes alone: what a decision takes once the actor's authority is derived.
     pub(crate) fn scope_facts(&self, actor: usize, scopes: &[Scope]) -> Facts {
         let wanted: FxHashSet<Scope> = scopes.iter().flat_map(|&scope| self.world.lineage(scope)).collect();
         let known = wanted.into_iter().filter_map(|scope| Some((scope, self.world.fact(scope)?)));
-        Facts::new(NOW, id(actor), self.world.users[actor].suspended, Vec::new(), Vec::new(), known.collect())
+        Facts::new(
+            self.world.now,
+            world::user(actor),
+            self.world.users[actor].suspended,
+            Vec::new(),
+            Vec::new(),
+            known.collect(),
+        )
     }
 }

@@ -9,9 +9,14 @@
 //!
 //! What is in memory before the clock starts: for Reeve the rows of the actor and of the scopes in question, as
 //! [`::reeve::authz::Facts`]; for the engines what the host has resolved of these rows for them (time windows, the
-//! conditions of teams, the way up to the console, suspended organizations and frozen environments, so that what is
-//! left is a match of what the actor holds with where it counts), and roles, policies and entities in their own form.
-//! Nobody remembers a decision but the first line of the table; any engine's decisions could be remembered likewise.
+//! conditions of teams, the way up to the console, suspended organizations and frozen environments), so that what is
+//! left to them is to match what the actor holds with where it counts, and what a role gives; roles, policies and
+//! entities are in their own form already. "Prebuilt" is more than that: everything of the actor is in the engine's
+//! form, as in Reeve's line with the actor's authority. Cedar's "best" is the fastest in which nothing of the actor is
+//! put together before and Cedar itself matches the scopes.
+//!
+//! Nobody remembers a decision but the first line of the table, which asks the cache of Reeve's server, with the world in
+//! a database; decisions of any engine could be remembered likewise.
 //!
 //! This part must not know an engine beyond its name.
 
@@ -25,6 +30,7 @@ mod random;
 mod reeve;
 mod regorus;
 mod requests;
+mod server;
 mod table;
 mod world;
 
@@ -32,6 +38,7 @@ use std::io::{Write, stdout};
 use std::process::ExitCode;
 
 use ::reeve::authz::Packs;
+use ::reeve::sys::clock;
 
 use contest::{Contestant, Questions, Result};
 use host::Host;
@@ -44,7 +51,7 @@ const TOLD: usize = 10;
 
 fn main() -> Result<ExitCode> {
     let packs = Packs::built_in().map_err(|bad| format!("the built-in packs are refused: {bad:?}"))?;
-    let host = Host::new(World::new(packs, SEED));
+    let host = Host::new(World::new(packs, clock::now().timestamp_millis(), SEED));
     let mut requests = requests::requests(&host, SEED + 1);
     let pages = requests::pages(&host, SEED + 2, &mut requests);
     let questions = Questions { host: &host, requests: &requests, pages: &pages };
@@ -67,7 +74,8 @@ fn main() -> Result<ExitCode> {
 }
 
 fn contestants<'a>(questions: &'a Questions<'a>) -> Result<Vec<Box<dyn Contestant + 'a>>> {
-    let mut all = reeve::contestants(questions);
+    let mut all = vec![server::contestant(questions)?];
+    all.extend(reeve::contestants(questions));
     all.extend(regorus::contestants(questions)?);
     all.extend(cedar::contestants(questions)?);
     all.extend(oso::contestants(questions)?);

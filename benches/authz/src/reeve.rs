@@ -3,67 +3,21 @@
 
 use std::ops::Range;
 
-use reeve::authz::{Authority, Facts, Mask, Scope};
+use reeve::authz::{Authority, Facts, Scope, allows};
 use rustc_hash::FxHashMap;
 
 use crate::contest::{Contestant, Figures, Page, Questions, Result, lap};
 use crate::host::Host;
 use crate::requests::Request;
-use crate::world::{HEAVY_BINDINGS, HEAVY_USERS, NOW, USERS, id};
+use crate::world::{HEAVY_BINDINGS, HEAVY_USERS, USERS};
 
 /// The names under which the checks find its figures.
-pub(crate) const WARM: &str = "**Reeve**, decision remembered";
 pub(crate) const KNOWN: &str = "**Reeve**, actor's authority remembered";
 pub(crate) const COLD: &str = "**Reeve**, nothing remembered";
 
-/// Its modes.
+/// Its modes without a cache of decisions.
 pub(crate) fn contestants<'a>(questions: &Questions<'a>) -> Vec<Box<dyn Contestant + 'a>> {
-    vec![Box::new(Warm::new(questions)), Box::new(Known::new(questions)), Box::new(Cold::new(questions))]
-}
-
-/// Stands in for the cache of the running server, which needs a database around it: a map by actor and scope, the
-/// comparison of the epoch and of the time.
-struct Warm<'a> {
-    requests: &'a [Request],
-    epoch: u64,
-    decided: FxHashMap<(u128, Scope), Decided>,
-}
-
-/// What was decided, and of which epoch and until when that is true.
-struct Decided {
-    epoch: u64,
-    valid_until: Option<i64>,
-    mask: Mask,
-}
-
-impl<'a> Warm<'a> {
-    fn new(&Questions { host, requests, .. }: &Questions<'a>) -> Self {
-        let epoch = 1;
-        let decided = requests.iter().map(|request| {
-            let facts = host.facts(request.actor, &[request.scope]);
-            let authority = Authority::of(&facts, &host.world.packs);
-            let mask = authority.decide(&facts, &[request.scope]).get(&request.scope).copied().unwrap_or_default();
-            let valid_until = authority.valid_until();
-            ((id(request.actor), request.scope), Decided { epoch, valid_until, mask })
-        });
-        Self { requests, epoch, decided: decided.collect() }
-    }
-}
-
-impl Contestant for Warm<'_> {
-    fn name(&self) -> &'static str {
-        WARM
-    }
-
-    fn ask(&mut self, number: usize) -> Result<bool> {
-        let request = &self.requests[number];
-        let key = (id(request.actor), request.scope);
-        let decided = self.decided.get(&key).ok_or("a decision is not remembered")?;
-        if decided.epoch != self.epoch || decided.valid_until.is_some_and(|until| until <= NOW) {
-            return Err("what is remembered is not true any more".into());
-        }
-        Ok(decided.mask.contains(request.capability))
-    }
+    vec![Box::new(Known::new(questions)), Box::new(Cold::new(questions))]
 }
 
 /// The rows of every request and of every page, as the library takes them.
@@ -136,7 +90,7 @@ impl Contestant for Cold<'_> {
 
     fn ask(&mut self, number: usize) -> Result<bool> {
         let (request, facts) = (&self.rows.requests[number], &self.rows.of_requests[number]);
-        Ok(Authority::of(facts, &self.host.world.packs).allows(facts, request.scope, request.capability))
+        Ok(allows(facts, &self.host.world.packs, request.scope, request.capability))
     }
 
     fn page(&mut self, page: Range<usize>) -> Result<Page> {

@@ -6,7 +6,7 @@ use reeve::authz::{Capability, EnvironmentKind, Level, Scope};
 
 use crate::host::{Held, Host, Place, action};
 use crate::random::Random;
-use crate::world::{ENVIRONMENTS, HEAVY_USERS, ORGANIZATIONS, PROJECTS, USERS, World, id, number};
+use crate::world::{ENVIRONMENTS, HEAVY_USERS, ORGANIZATIONS, PROJECTS, USERS, World, environment, number};
 
 /// How many requests there are; half of them are allowed.
 pub(crate) const REQUESTS: usize = 4_000;
@@ -92,7 +92,7 @@ fn near(host: &Host, from: Scope, level: Level, random: &mut Random) -> Scope {
     }
     if let (Scope::Project(project), Level::Environment) = (from, level) {
         let each = ENVIRONMENTS / PROJECTS;
-        return Scope::Environment(id(number(project) * each + random.below(each)));
+        return environment(number(project) * each + random.below(each));
     }
     let organization = organization(host, from).unwrap_or_else(|| random.below(ORGANIZATIONS));
     World::within(organization, level, random)
@@ -117,7 +117,7 @@ pub(crate) fn pages(host: &Host, seed: u64, requests: &mut Vec<Request>) -> Vec<
             continue;
         }
         let first = random.pick(&bound) * (ENVIRONMENTS / ORGANIZATIONS);
-        let scopes = (first..first + PAGE).map(|each| Scope::Environment(id(each % ENVIRONMENTS)));
+        let scopes = (first..first + PAGE).map(|each| environment(each % ENVIRONMENTS));
         pages.push(requests.len()..requests.len() + PAGE);
         requests.extend(scopes.map(|scope| Request::new(host, actor, scope, PAGE_CAPABILITY)));
     }

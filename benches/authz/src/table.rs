@@ -3,9 +3,8 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use crate::cedar;
 use crate::contest::{Figures, Score};
-use crate::reeve;
+use crate::{cedar, reeve, server};
 
 /// The engines beside Reeve.
 const ENGINES: [&str; 4] = ["cedar-policy", "regorus", "oso", "casbin"];
@@ -29,7 +28,7 @@ pub(crate) fn table(scores: &[Score]) -> String {
 
 /// What Reeve means to hold, with what was measured.
 pub(crate) fn checks(scores: &[Score], heavy: Figures) -> String {
-    let (warm, cold) = (score(scores, reeve::WARM).single.p50, score(scores, reeve::COLD).single.p50);
+    let (warm, cold) = (score(scores, server::WARM).single.p50, score(scores, reeve::COLD).single.p50);
     let (page, cedar) = (score(scores, reeve::KNOWN).page.p50, score(scores, cedar::BEST).single.p50);
     let within = |took: Duration, limit| (micros(took), took < Duration::from_micros(limit));
     let faster = |took: Duration, limit| {

@@ -16,8 +16,6 @@ pub(crate) const HEAVY_USERS: usize = 20;
 /// How many a heavy user has.
 pub(crate) const HEAVY_BINDINGS: usize = 100;
 
-/// The moment of every question, in Unix milliseconds.
-pub(crate) const NOW: i64 = 1_767_225_600_000;
 const DAY: i64 = 86_400_000;
 
 /// A user: whether it is suspended, and the teams that it is in.
@@ -28,8 +26,10 @@ pub(crate) struct User {
     homes: Vec<usize>,
 }
 
-/// Everything there is. Objects are known by their number within their kind; [`id`] makes the database key.
+/// Everything there is. Objects are known by their number within their kind.
 pub(crate) struct World {
+    /// The moment of every question, in Unix milliseconds.
+    pub(crate) now: i64,
     pub(crate) packs: Packs,
     pub(crate) users: Vec<User>,
     pub(crate) bindings: Vec<Binding>,
@@ -38,19 +38,45 @@ pub(crate) struct World {
     /// Places in `bindings`, by the number of the team.
     pub(crate) of_team: Vec<Vec<usize>>,
     /// By the number of the organization: the team that manages it, and whether it is suspended.
-    organizations: Vec<(Option<usize>, bool)>,
+    organizations: Vec<(usize, bool)>,
     /// By the number of the environment: its kind, and whether it is frozen.
     environments: Vec<(EnvironmentKind, bool)>,
 }
 
-/// The database key of the object with this number: its low half is the number, the rest is spread as keys are.
-pub(crate) fn id(number: usize) -> u128 {
-    u128::from(Random::new(number as u64).next()) << 64 | number as u128
+/// The database key of an object: its low half tells the kind and the number, the rest is spread as keys are.
+const fn key(kind: u64, number: usize) -> u128 {
+    let low = kind << 32 | number as u64;
+    (Random::spread(low) as u128) << 64 | low as u128
 }
 
 /// The number of the object with this key.
-pub(crate) fn number(id: u128) -> usize {
-    id as u64 as usize
+pub(crate) fn number(key: u128) -> usize {
+    key as u32 as usize
+}
+
+/// The key of a user.
+pub(crate) fn user(number: usize) -> u128 {
+    key(1, number)
+}
+
+/// The key of a team.
+pub(crate) fn team(number: usize) -> u128 {
+    key(2, number)
+}
+
+/// The organization with this number.
+pub(crate) fn organization(number: usize) -> Scope {
+    Scope::Organization(key(3, number))
+}
+
+/// The project with this number.
+pub(crate) fn project(number: usize) -> Scope {
+    Scope::Project(key(4, number))
+}
+
+/// The environment with this number.
+pub(crate) fn environment(number: usize) -> Scope {
+    Scope::Environment(key(5, number))
 }
 
 /// A short name of a scope for engines that know things by text; a database key as text would cost them more.
@@ -66,11 +92,10 @@ pub(crate) fn name(scope: Scope) -> String {
 
 /// Every scope.
 pub(crate) fn scopes() -> impl Iterator<Item = Scope> {
-    let teams = (0..TEAMS).map(|each| Scope::Team(id(each)));
-    let organizations = (0..ORGANIZATIONS).map(|each| Scope::Organization(id(each)));
-    let projects = (0..PROJECTS).map(|each| Scope::Project(id(each)));
-    let environments = (0..ENVIRONMENTS).map(|each| Scope::Environment(id(each)));
-    std::iter::once(Scope::Console).chain(teams).chain(organizations).chain(projects).chain(environments)
+    let teams = (0..TEAMS).map(|each| Scope::Team(team(each)));
+    let organizations = (0..ORGANIZATIONS).map(organization);
+    let below = (0..PROJECTS).map(project).chain((0..ENVIRONMENTS).map(environment));
+    std::iter::once(Scope::Console).chain(teams).chain(organizations).chain(below)
 }
 
 /// The roles that have rows for each kind of scope.
@@ -89,14 +114,10 @@ impl Roles {
 }
 
 impl World {
-    /// The world of this seed.
-    pub(crate) fn new(packs: Packs, seed: u64) -> Self {
+    /// The world of this seed at this moment, in Unix milliseconds.
+    pub(crate) fn new(packs: Packs, now: i64, seed: u64) -> Self {
         let random = &mut Random::new(seed);
-        let organization = |random: &mut Random| {
-            let managing = random.percent(80).then(|| random.below(TEAMS));
-            (managing, random.percent(3))
-        };
-        let organizations: Vec<_> = (0..ORGANIZATIONS).map(|_| organization(random)).collect();
+        let organizations = (0..ORGANIZATIONS).map(|_| (random.below(TEAMS), random.percent(3))).collect();
         let environment = |number: usize, random: &mut Random| {
             let production = number.is_multiple_of(ENVIRONMENTS / PROJECTS);
             let kind = if production { EnvironmentKind::Production } else { EnvironmentKind::Nonproduction };
@@ -107,9 +128,9 @@ impl World {
         for user in &mut users[USERS - HEAVY_USERS..] {
             user.teams.clear();
         }
-        let of_user = vec![Vec::new(); USERS];
-        let of_team = vec![Vec::new(); TEAMS];
-        let mut world = Self { packs, users, bindings: Vec::new(), of_user, of_team, organizations, environments };
+        let (of_user, of_team) = (vec![Vec::new(); USERS], vec![Vec::new(); TEAMS]);
+        let bindings = Vec::new();
+        let mut world = Self { packs, now, users, bindings, of_user, of_team, organizations, environments };
         world.bind(random);
         world
     }
@@ -119,15 +140,18 @@ impl World {
         match scope {
             Scope::Console => None,
             Scope::Team(_) => Some(ScopeFact::team()),
-            Scope::Organization(organization) => {
-                let (managing, suspended) = self.organizations[number(organization)];
-                Some(ScopeFact::organization(managing.map(id), suspended))
+            Scope::Organization(key) => {
+                let (managing, suspended) = self.organizations[number(key)];
+                Some(ScopeFact::organization(Some(team(managing)), suspended))
             }
-            Scope::Project(project) => Some(ScopeFact::project(id(number(project) / (PROJECTS / ORGANIZATIONS)))),
-            Scope::Environment(environment) => {
-                let (kind, frozen) = self.environments[number(environment)];
-                let project = number(environment) / (ENVIRONMENTS / PROJECTS);
-                Some(ScopeFact::environment(id(project), kind, frozen))
+            Scope::Project(key) => {
+                let above = organization(number(key) / (PROJECTS / ORGANIZATIONS));
+                Some(ScopeFact { parent: Some(above), ..ScopeFact::project(0) })
+            }
+            Scope::Environment(key) => {
+                let (kind, frozen) = self.environments[number(key)];
+                let above = project(number(key) / (ENVIRONMENTS / PROJECTS));
+                Some(ScopeFact { parent: Some(above), ..ScopeFact::environment(0, kind, frozen) })
             }
         }
     }
@@ -140,19 +164,18 @@ impl World {
     /// The organizations that a team manages.
     pub(crate) fn managed_by(&self, team: usize) -> impl Iterator<Item = Scope> {
         let all = self.organizations.iter().enumerate();
-        all.filter(move |(_, organization)| organization.0 == Some(team))
-            .map(|(number, _)| Scope::Organization(id(number)))
+        all.filter(move |(_, (managing, _))| *managing == team).map(|(number, _)| organization(number))
     }
 
     /// Some scope of an organization, of the wanted kind.
-    pub(crate) fn within(organization: usize, level: Level, random: &mut Random) -> Scope {
+    pub(crate) fn within(home: usize, level: Level, random: &mut Random) -> Scope {
         let (projects, environments) = (PROJECTS / ORGANIZATIONS, ENVIRONMENTS / ORGANIZATIONS);
         match level {
             Level::Console => Scope::Console,
-            Level::Team => Scope::Team(id(random.below(TEAMS))),
-            Level::Organization => Scope::Organization(id(organization)),
-            Level::Project => Scope::Project(id(organization * projects + random.below(projects))),
-            Level::Environment => Scope::Environment(id(organization * environments + random.below(environments))),
+            Level::Team => Scope::Team(team(random.below(TEAMS))),
+            Level::Organization => organization(home),
+            Level::Project => project(home * projects + random.below(projects)),
+            Level::Environment => environment(home * environments + random.below(environments)),
         }
     }
 
@@ -163,13 +186,13 @@ impl World {
         for place in 0..BINDINGS {
             let heavy = place / HEAVY_BINDINGS;
             let (subject, homes) = if heavy < HEAVY_USERS {
-                (Subject::User(id(ordinary + heavy)), vec![random.below(ORGANIZATIONS)])
+                (Subject::User(user(ordinary + heavy)), vec![random.below(ORGANIZATIONS)])
             } else if random.percent(20) {
-                let team = random.below(TEAMS);
-                (Subject::Team(id(team)), vec![team % ORGANIZATIONS, (team + 1) % ORGANIZATIONS])
+                let number = random.below(TEAMS);
+                (Subject::Team(team(number)), vec![number % ORGANIZATIONS, (number + 1) % ORGANIZATIONS])
             } else {
-                let user = random.below(ordinary);
-                (Subject::User(id(user)), self.users[user].homes.clone())
+                let number = random.below(ordinary);
+                (Subject::User(user(number)), self.users[number].homes.clone())
             };
             let home = if random.percent(90) { random.pick(&homes) } else { random.below(ORGANIZATIONS) };
             let mut binding = self.binding(place, subject, home, &roles, random);
@@ -195,18 +218,18 @@ impl World {
         let mut scope = Self::within(home, level, random);
         let own_teams = self.teams_of(subject);
         if level == Level::Team && !own_teams.is_empty() {
-            scope = Scope::Team(id(random.pick(own_teams)));
+            scope = Scope::Team(team(random.pick(own_teams)));
         }
         let alone = random.percent(4);
         let capability = random.pick(Capability::ALL);
         let grant = if alone { capability.into() } else { random.pick(&roles.at[level as usize]).into() };
         let (not_before, not_after) = match random.below(100) {
-            0..5 => (None, Some(NOW - DAY)),
-            5..7 => (Some(NOW + DAY), None),
-            7..12 => (Some(NOW - DAY), Some(NOW + DAY)),
+            0..5 => (None, Some(self.now - DAY)),
+            5..7 => (Some(self.now + DAY), None),
+            7..12 => (Some(self.now - DAY), Some(self.now + DAY)),
             _ => (None, None),
         };
-        Binding { id: id(place), subject, grant, scope, on_behalf_of: None, not_before, not_after }
+        Binding { id: key(6, place), subject, grant, scope, on_behalf_of: None, not_before, not_after }
     }
 
     /// Makes it a binding on behalf of a team: in an organization that a team of the user manages, or else in one whose
@@ -214,10 +237,10 @@ impl World {
     fn qualify(&self, binding: &mut Binding, roles: &Roles, random: &mut Random) {
         let managed =
             self.teams_of(binding.subject).iter().find_map(|&team| Some((team, self.managed_by(team).next()?)));
-        if let Some((team, organization)) = managed {
+        if let Some((managing, organization)) = managed {
             binding.scope = organization;
             binding.grant = random.pick(&roles.at[Level::Organization as usize]).into();
-            binding.on_behalf_of = Some(id(team));
+            binding.on_behalf_of = Some(team(managing));
         } else {
             let organization = self.lineage(binding.scope).find(|above| above.level() == Level::Organization);
             binding.on_behalf_of = organization.and_then(|above| self.fact(above)?.managing_team);
