@@ -16,6 +16,13 @@ pub enum Error {
         /// Id of what it is missing on.
         resource: String,
     },
+    /// The actor followed something, and may no longer; perhaps not even know of it.
+    AuthorityEnded {
+        /// What it was followed by.
+        capability: Capability,
+        /// Id of what was followed.
+        resource: String,
+    },
     /// There is no such thing, or the actor may not know of it.
     NotFound {
         /// What was asked for, in the client's own words.
@@ -55,7 +62,7 @@ impl Error {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Unauthenticated(_) => "UNAUTHENTICATED",
-            Self::Forbidden { .. } => "FORBIDDEN",
+            Self::Forbidden { .. } | Self::AuthorityEnded { .. } => "FORBIDDEN",
             Self::NotFound { .. } => "NOT_FOUND",
             Self::InvalidInput(_) => "INVALID_INPUT",
             Self::Conflict(_) => "CONFLICT",
@@ -76,6 +83,9 @@ impl Error {
             }
             Self::Forbidden { capability, resource } => {
                 format!("you lack `{}` on `{resource}`", capability.name())
+            }
+            Self::AuthorityEnded { capability, resource } => {
+                format!("your authority to follow this has ended (`{}` on `{resource}`)", capability.name())
             }
             Self::NotFound { what } => format!("there is no {what}, or you may not view it"),
             Self::InvalidInput(problems) => {

@@ -9,7 +9,7 @@ use tokio::sync::Mutex;
 use entities::ids::{BindingId, DeploymentId, EnvironmentId, OrganizationId, ProjectId, SessionId, TeamId, UserId};
 
 use crate::audit::Entry;
-use crate::authz::{Authority, Capability, Decision, Facts, Held, Mask, Packs, Permit, Scope, Visible};
+use crate::authz::{Authority, Capability, Decision, Facts, Held, Mask, Packs, Permit, Scope, Visible, explain};
 use crate::error::{Error, Result};
 use crate::store::facts;
 use crate::store::standing::{Pinned, Standing, Standings};
@@ -169,7 +169,9 @@ impl Op {
         let (user, target) = (self.user()?, target.into());
         let scope = scope_of(&self.store, target).await?;
         let standing = self.standing(user, &[scope]).await?;
-        judge(standing.authority(), &standing.facts(&[scope]), target, scope, Permit::judge)
+        let permit = judge(standing.authority(), &standing.facts(&[scope]), target, scope, Permit::judge)?;
+        self.store.used(user, permit.scope(), C::CAPABILITY);
+        Ok(permit)
     }
 
     /// Begins a change that needs `C` on `target`: the permit is taken on what the change's own transaction sees. A refusal
@@ -210,14 +212,28 @@ impl Op {
         self.permitted(self.write_access(operation).await?, id.into(), Permit::judge_both_kinds).await
     }
 
+    /// The proof that a change may be begun, for what has to be looked up before; a refusal is kept as one of the change.
+    ///
+    /// # Errors
+    /// As [`Op::permit`].
+    pub async fn permit_to_begin<C: Held>(
+        &self,
+        operation: &'static str,
+        target: impl Into<Target>,
+    ) -> Result<Permit<C>> {
+        let target = target.into();
+        match self.permit(target).await {
+            Err(Error::Forbidden { .. } | Error::NotFound { .. }) => {
+                self.change(operation, target).await.map(|(_, permit)| permit)
+            }
+            answer => answer,
+        }
+    }
+
     async fn permitted<C: Held>(&self, mut write: Write, target: Target, rule: Rule<C>) -> Result<(Write, Permit<C>)> {
         write.entry().subject = Some(name(target));
-        match self.judge_in(&write, target, rule).await {
-            Ok(permit) => {
-                write.entry().scope_kind = facts::scope_kind(permit.scope());
-                write.entry().scope_id = permit.key();
-                Ok((write, permit))
-            }
+        match self.judge_in(&mut write, target, rule).await {
+            Ok(permit) => Ok((write, permit)),
             Err(error) => {
                 if matches!(error, Error::Forbidden { .. } | Error::NotFound { .. }) {
                     write.refuse(&self.store).await?;
@@ -232,16 +248,36 @@ impl Op {
     ///
     /// # Errors
     /// As [`Op::permit`].
-    pub async fn permit_in<C: Held>(&self, write: &Write, target: impl Into<Target>) -> Result<Permit<C>> {
+    pub async fn permit_in<C: Held>(&self, write: &mut Write, target: impl Into<Target>) -> Result<Permit<C>> {
         self.judge_in(write, target.into(), Permit::judge).await
     }
 
-    async fn judge_in<C: Held>(&self, write: &Write, target: Target, rule: Rule<C>) -> Result<Permit<C>> {
+    /// Judges as the change sees it, and tells the audit log what decided: the scope, and the bindings that give it or what
+    /// stands against it.
+    async fn judge_in<C: Held>(&self, write: &mut Write, target: Target, rule: Rule<C>) -> Result<Permit<C>> {
         let user = self.user()?;
-        let scope = scope_of(write, target).await?;
+        let scope = match scope_of(write, target).await {
+            Ok(scope) => scope,
+            Err(error) => {
+                write.entry().is_refused_for(C::CAPABILITY, None);
+                return Err(error);
+            }
+        };
         let packs = role::packs(write).await?;
-        let facts = facts_of(write, &packs, user, scope).await?;
-        judge(&Authority::of(&facts, &packs), &facts, target, scope, rule)
+        let known = facts::of_scopes(write, &[scope]).await?;
+        let facts = facts::of_actor(write, &packs, user).await?.about(&known);
+        write.concerns(scope, &known);
+        let there = scope == Scope::Console || known.contains_key(&scope);
+        let decision = there.then(|| explain(&facts, &packs, C::CAPABILITY, scope));
+        let verdict = judge(&Authority::of(&facts, &packs), &facts, target, scope, rule);
+        match &verdict {
+            Ok(_) => {
+                write.entry().is_allowed_by(decision.as_ref());
+                self.store.used(user, scope, C::CAPABILITY);
+            }
+            Err(_) => write.entry().is_refused_for(C::CAPABILITY, decision.as_ref()),
+        }
+        verdict
     }
 
     /// Where the actor holds `C`; nowhere for nobody.
@@ -328,11 +364,6 @@ async fn scope_of(source: &impl Source, target: Target) -> Result<Scope> {
     scope.ok_or_else(|| unseen(target))
 }
 
-async fn facts_of(source: &impl Source, packs: &Packs, user: UserId, scope: Scope) -> Result<Facts> {
-    let actor = facts::of_actor(source, packs, user).await?;
-    Ok(actor.about(&facts::of_scopes(source, &[scope]).await?))
-}
-
 /// The permit, or the refusal that the actor may learn: what it may not view does not exist.
 fn judge<C: Held>(
     authority: &Authority,
@@ -370,7 +401,7 @@ fn unseen(target: Target) -> Error {
 }
 
 /// The id by which people know a target.
-fn name(target: Target) -> String {
+pub fn name(target: Target) -> String {
     match target {
         Target::Scope(scope) => scope_name(scope),
         Target::Deployment(id) => id.to_string(),

@@ -31,9 +31,9 @@ use crate::{http, tasks};
 pub struct Server {
     api: SocketAddr,
     edge: EdgeHandle,
-    store: Store,
     stop: CancellationToken,
     tasks: TaskTracker,
+    store: Store,
     /// Held until the end: the folder is this server's alone.
     _lock: std::fs::File,
 }
@@ -132,6 +132,7 @@ pub async fn start(config: Config) -> Result<Server> {
     let app = Arc::new(App {
         store,
         standings: Arc::default(),
+        presence: Arc::default(),
         keys,
         limits,
         artifacts,
@@ -160,6 +161,8 @@ pub async fn start(config: Config) -> Result<Server> {
     tasks.spawn(tasks::instances::run(app.clone(), publisher, stop.clone()));
     tasks.spawn(tasks::leftovers::run(app.clone(), stop.clone()));
     tasks.spawn(tasks::keys::run(app.clone(), stop.clone()));
+    tasks.spawn(tasks::uses::run(app.clone(), stop.clone()));
+    tasks.spawn(tasks::sessions::run(app.clone(), stop.clone()));
     let (store, stopped) = (app.store.clone(), stop.clone());
     tasks.spawn(async move { store.keep_epoch(stopped).await });
     let store = app.store.clone();
@@ -189,6 +192,9 @@ impl Server {
         self.stop.cancel();
         self.edge.shutdown(Duration::from_secs(10)).await;
         self.tasks.wait().await;
+        if let Err(error) = self.store.write_uses().await {
+            tracing::warn!(?error, "the last uses of capabilities could not be written");
+        }
     }
 }
 

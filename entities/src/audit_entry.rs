@@ -26,6 +26,10 @@ pub struct Model {
     pub scope_kind: ScopeKind,
     /// Key of the scope; nil for the console.
     pub scope_id: Uuid,
+    /// The organization that the scope is, or belonged to at that time.
+    pub organization_id: Option<Uuid>,
+    /// The project that the scope is, or belonged to at that time.
+    pub project_id: Option<Uuid>,
     /// Id of the object it concerns, with prefix.
     pub subject: Option<String>,
     /// The policy epoch that the decision saw.

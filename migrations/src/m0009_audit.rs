@@ -1,4 +1,5 @@
-//! What an auditor needs: the bindings that allowed an entry, who used what when, and a log that cannot be rewritten.
+//! What an auditor needs: the bindings that allowed an entry, where it belongs even when that is gone, who used what when,
+//! and a log that cannot be rewritten.
 
 use sea_orm::DbBackend;
 use sea_orm_migration::{prelude::*, schema::*};
@@ -6,6 +7,21 @@ use sea_orm_migration::{prelude::*, schema::*};
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
 
+/// Where the entries before this migration belong, as far as it is there. The log of an organization or a project is asked
+/// for by these columns: rows of the hierarchy come and go, and what was done below them stays.
+const PLACES: [&str; 4] = [
+    "UPDATE audit_entries SET organization_id = scope_id WHERE scope_kind = 'organization'",
+    "UPDATE audit_entries SET project_id = scope_id WHERE scope_kind = 'project'",
+    "UPDATE audit_entries SET project_id = (SELECT project_id FROM environments WHERE environments.id = scope_id) \
+     WHERE scope_kind = 'environment'",
+    "UPDATE audit_entries SET organization_id = \
+     (SELECT organization_id FROM projects WHERE projects.id = audit_entries.project_id) WHERE project_id IS NOT NULL",
+];
+const INDEXES: [(&str, &str); 3] = [
+    ("ix_audit_entries_actor_id_id", "actor_id"),
+    ("ix_audit_entries_organization_id_id", "organization_id"),
+    ("ix_audit_entries_project_id_id", "project_id"),
+];
 /// The log grows at its end and nowhere else, whoever is connected.
 const SQLITE: [&str; 2] = [
     "CREATE TRIGGER audit_entries_no_update BEFORE UPDATE ON audit_entries \
@@ -31,11 +47,15 @@ const POSTGRES_DOWN: [&str; 3] = [
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        let bindings = Table::alter().table("audit_entries").add_column(json_binary_null("bindings")).take();
-        manager.alter_table(bindings).await?;
-        let mut index = Index::create();
-        index.name("ix_audit_entries_actor_id_id").table("audit_entries").col("actor_id").col("id");
-        manager.create_index(index).await?;
+        for column in [json_binary_null("bindings"), uuid_null("organization_id"), uuid_null("project_id")] {
+            manager.alter_table(Table::alter().table("audit_entries").add_column(column).take()).await?;
+        }
+        run(manager, &PLACES, &PLACES).await?;
+        for (name, column) in INDEXES {
+            let mut index = Index::create();
+            index.name(name).table("audit_entries").col(column).col("id");
+            manager.create_index(index).await?;
+        }
         run(manager, &SQLITE, &POSTGRES).await?;
         capability_uses(manager).await
     }
@@ -43,10 +63,15 @@ impl MigrationTrait for Migration {
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         manager.drop_table(Table::drop().table("capability_uses").take()).await?;
         run(manager, &SQLITE_DOWN, &POSTGRES_DOWN).await?;
-        let mut index = Index::drop();
-        index.name("ix_audit_entries_actor_id_id").table("audit_entries");
-        manager.drop_index(index).await?;
-        manager.alter_table(Table::alter().table("audit_entries").drop_column("bindings").take()).await
+        for (name, _) in INDEXES {
+            let mut index = Index::drop();
+            index.name(name).table("audit_entries");
+            manager.drop_index(index).await?;
+        }
+        for column in ["project_id", "organization_id", "bindings"] {
+            manager.alter_table(Table::alter().table("audit_entries").drop_column(column).take()).await?;
+        }
+        Ok(())
     }
 }
 

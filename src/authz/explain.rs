@@ -39,6 +39,27 @@ pub enum Reason {
     NoBinding,
 }
 
+impl Reason {
+    /// The word by which programs know it, the same as in the API.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ActorSuspended => "ACTOR_SUSPENDED",
+            Self::OrganizationSuspended => "ORGANIZATION_SUSPENDED",
+            Self::EnvironmentFrozen => "ENVIRONMENT_FROZEN",
+            Self::KeyNarrowed => "KEY_NARROWED",
+            Self::Expired => "EXPIRED",
+            Self::NotYetValid => "NOT_YET_VALID",
+            Self::NotInTeam => "NOT_IN_TEAM",
+            Self::TeamDoesNotManage => "TEAM_DOES_NOT_MANAGE",
+            Self::OtherEnvironmentKind => "OTHER_ENVIRONMENT_KIND",
+            Self::HeldElsewhere => "HELD_ELSEWHERE",
+            Self::RoleLacksIt => "ROLE_LACKS_IT",
+            Self::NoBinding => "NO_BINDING",
+        }
+    }
+}
+
 /// The environments on which a row counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Environments {

@@ -20,6 +20,7 @@ use crate::{
 const DEFAULT_SERVER: &str = "http://127.0.0.1:8000";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+const DOWNLOAD_TIMEOUT: Duration = Duration::from_secs(3_600);
 /// Bytes of an answer that are read at most, far above any honest page.
 const MAX_ANSWER: usize = 64 << 20;
 
@@ -173,17 +174,42 @@ impl Client {
         self.http.request(method, url)
     }
 
+    /// Something long that the server sends piece by piece, as the signed-in user.
+    pub(super) async fn download(&self, path: &str, query: &[(&str, String)]) -> Result<Response, Failure> {
+        self.with_token(async |token| {
+            let request = self.http.get(format!("{}{path}", self.server)).query(query).timeout(DOWNLOAD_TIMEOUT);
+            let response = request.bearer_auth(token).send().await;
+            let response = response.map_err(|error| unreachable(&self.server, &error))?;
+            let status = response.status();
+            if status.is_success() {
+                return Ok(response);
+            }
+            Err(answer(&self.server, response).await.err().unwrap_or_else(|| stranger(&self.server, status)))
+        })
+        .await
+    }
+
+    /// The access token, for what does not go by request and answer. Whatever was asked just before has made it a fresh one.
+    pub(super) fn token(&self) -> Result<String, Failure> {
+        match &self.token {
+            Some(token) => Ok(token.clone()),
+            None => Ok(self.vault.login(&self.server)?.ok_or_else(|| self.nobody())?.access_token),
+        }
+    }
+
     async fn signed_in(&self, key: Option<&str>, document: &str, variables: Value) -> Result<Value, Failure> {
         let body = json!({ "query": document, "variables": variables });
+        self.with_token(async |token| self.post(Some(token), key, &body).await).await
+    }
+
+    /// Asks with the token of the session, and once more with the next one if that has expired.
+    async fn with_token<T>(&self, ask: impl AsyncFn(&str) -> Result<T, Failure>) -> Result<T, Failure> {
         if let Some(token) = &self.token {
-            return self.post(Some(token), key, &body).await;
+            return ask(token).await;
         }
         let login = self.vault.login(&self.server)?.ok_or_else(|| self.nobody())?;
-        match self.post(Some(&login.access_token), key, &body).await {
-            Err(failure) if failure.exit == Exit::NotSignedIn => {
-                let token = self.refresh(&login.access_token).await?;
-                self.post(Some(&token), key, &body).await
-            }
+        match ask(&login.access_token).await {
+            Err(failure) if failure.exit == Exit::NotSignedIn => ask(&self.refresh(&login.access_token).await?).await,
             answer => answer,
         }
     }
@@ -249,14 +275,23 @@ pub(super) async fn answer(server: &str, mut response: Response) -> Result<Value
         return Err(stranger(server, status));
     };
     if let Some(error) = envelope.errors.into_iter().next() {
-        let code = error.extensions.get("code").and_then(Value::as_str).unwrap_or("FAILED").to_owned();
-        let mut details = error.extensions;
+        let mut failure = failure_of(error);
         if let Some(id) = request_id {
-            details.entry("requestId").or_insert_with(|| id.into());
+            failure.details.entry("requestId").or_insert_with(|| id.into());
         }
-        return Err(Failure { exit: Exit::of_code(&code), code, message: error.message, details });
+        return Err(failure);
     }
     envelope.data.ok_or_else(|| stranger(server, status))
+}
+
+fn failure_of(error: ApiError) -> Failure {
+    let code = error.extensions.get("code").and_then(Value::as_str).unwrap_or("FAILED").to_owned();
+    Failure { exit: Exit::of_code(&code), code, message: error.message, details: error.extensions }
+}
+
+/// The first of the API's errors in a list of them.
+pub(super) fn error_of(errors: &Value) -> Option<Failure> {
+    Some(failure_of(ApiError::deserialize(errors.get(0)?).ok()?))
 }
 
 /// The answer is none of the API: a proxy, another program, another path.

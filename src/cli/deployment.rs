@@ -84,6 +84,14 @@ pub(super) struct LogLine {
     pub(super) text: String,
 }
 
+impl LogLine {
+    /// The line for people.
+    pub(super) fn text(&self) -> String {
+        let mark = if self.stream == "SYSTEM" { "reeve: " } else { "" };
+        format!("{}  {mark}{}", self.at.format("%Y-%m-%d %H:%M:%S%.3f"), one_line(&self.text.replace('\t', "    ")))
+    }
+}
+
 #[derive(Deserialize)]
 struct WatchAnswer {
     deployment: Deployment,

@@ -9,7 +9,7 @@ const GROUPS: [(&str, &[&str]); 6] = [
     ("Account", &["signup", "login", "logout", "whoami"]),
     ("Deploy", &["deploy", "rollback", "deployments", "log"]),
     ("Organize", &["create", "organizations", "projects", "environments"]),
-    ("Access", &["grant", "revoke", "bindings", "roles", "explain"]),
+    ("Access", &["grant", "revoke", "bindings", "roles", "explain", "who-can", "review", "audit"]),
     ("Server", &["serve", "migrate", "bootstrap", "rotate-keys", "schema"]),
     ("Shell", &["completions", "help"]),
 ];

@@ -11,8 +11,9 @@ use super::{
     deployment::{self, Deployment, Numbered, Target},
     exit::Exit,
     failure::Failure,
+    follow::{self, Whose},
     measure::age,
-    output::{Output, one_line, table},
+    output::{Output, table},
 };
 use crate::{
     domain::{name::OrganizationSlug, path::EnvironmentPath},
@@ -101,6 +102,9 @@ pub struct LogArgs {
     /// How many lines
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=1000))]
     last: u32,
+    /// Go on with each line that comes; without a number, of whichever deployment is the active one
+    #[arg(long, short)]
+    follow: bool,
 }
 
 /// An organization or a project.
@@ -232,14 +236,17 @@ pub(super) async fn log(client: &Client, output: Output, args: LogArgs) -> Resul
             let variables = json!({ "path": path, "number": number });
             client.query::<NumberedAnswer>(NUMBERED, variables).await?.deployment
         }
+        None if args.follow => {
+            let found: Found<Target> = client.query(ACTIVE, json!({ "path": path })).await?;
+            return follow::follow(client, output, Whose::Environment(found.environment.id), args.last).await;
+        }
         None => active_or_newest(client, &path).await?,
     };
+    if args.follow {
+        return follow::follow(client, output, Whose::Deployment(which.id), args.last).await;
+    }
     let lines = deployment::log(client, &which.id, args.last).await?;
-    let text = lines.iter().map(|line| {
-        let mark = if line.stream == "SYSTEM" { "reeve: " } else { "" };
-        format!("{}  {mark}{}", line.at.format("%Y-%m-%d %H:%M:%S%.3f"), one_line(&line.text.replace('\t', "    ")))
-    });
-    let text = text.collect::<Vec<_>>().join("\n");
+    let text = lines.iter().map(deployment::LogLine::text).collect::<Vec<_>>().join("\n");
     if lines.is_empty() {
         output.note(&format!("deployment {} has no log", which.number));
     }

@@ -3,6 +3,7 @@
 
 mod access;
 mod arguments;
+mod audit;
 mod client;
 mod create;
 mod credentials;
@@ -10,6 +11,7 @@ mod deploy;
 mod deployment;
 mod exit;
 mod failure;
+mod follow;
 mod help;
 mod list;
 mod measure;
@@ -17,6 +19,7 @@ mod output;
 mod rollback;
 mod serve;
 mod session;
+mod who;
 
 use std::process::ExitCode;
 
@@ -24,6 +27,7 @@ use clap::{Args, FromArgMatches, Parser, Subcommand};
 
 pub use self::{
     access::{BindingsArgs, ExplainArgs, GrantArgs, RevokeArgs},
+    audit::AuditArgs,
     create::CreateCommand,
     deploy::DeployArgs,
     exit::Exit,
@@ -33,6 +37,7 @@ pub use self::{
         BootstrapArgs, LogFormat, MigrateArgs, RotateKeysArgs, SampleArgs, SchemaArgs, ServeArgs, ShimArgs, StorageArgs,
     },
     session::{LoginArgs, SignupArgs},
+    who::{ReviewArgs, WhoCanArgs},
 };
 use self::{client::Client, failure::Failure, output::Output};
 
@@ -125,6 +130,12 @@ pub enum ClientCommand {
     Roles,
     /// Tell whether somebody may do something, and why
     Explain(ExplainArgs),
+    /// List everybody who can do something, and through what
+    WhoCan(WhoCanArgs),
+    /// List who holds what on something, what of it they use, and which role would be enough
+    Review(ReviewArgs),
+    /// List what was attempted, and what allowed or refused it
+    Audit(AuditArgs),
     /// Print completions for a shell
     Completions(CompletionsArgs),
 }
@@ -175,6 +186,9 @@ async fn run(command: ClientCommand, server: Option<&str>, output: Output) -> Re
         ClientCommand::Bindings(args) => access::bindings(client, output, args).await,
         ClientCommand::Roles => access::roles(client, output).await,
         ClientCommand::Explain(args) => access::explain(client, output, args).await,
+        ClientCommand::WhoCan(args) => who::who_can(client, output, args).await,
+        ClientCommand::Review(args) => who::review(client, output, args).await,
+        ClientCommand::Audit(args) => audit::audit(client, output, args).await,
         ClientCommand::Completions(args) => completions(output, &args),
     }
 }

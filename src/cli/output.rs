@@ -28,6 +28,23 @@ impl Output {
         if text.is_empty() { Ok(()) } else { write_to(io::stdout().lock(), &printable(text)) }
     }
 
+    /// One of many results, a JSON document on a line; false when nobody reads any more.
+    pub(super) fn raw_line(&self, document: &str) -> Result<bool, Failure> {
+        write_or_end(io::stdout().lock(), &json_safe(document))
+    }
+
+    /// One of many results that come one after the other, as JSON each on a line of its own; whether somebody reads them still.
+    pub(super) fn line(&self, document: &impl Serialize, text: &str) -> Result<bool, Failure> {
+        let line = if self.json {
+            let document = serde_json::to_string(document)
+                .map_err(|error| Failure::local("the result cannot be written as JSON", error))?;
+            json_safe(&document)
+        } else {
+            printable(text)
+        };
+        write_or_end(io::stdout().lock(), &line)
+    }
+
     /// What happens meanwhile. It helps nobody to fail because of it, so an unwritable standard error is fine.
     pub(super) fn note(&self, text: &str) {
         if !self.quiet {
@@ -51,12 +68,16 @@ impl Output {
 }
 
 /// A reader that went away (`reeve log | head`) has what it wanted, so that is no failure.
-fn write_to(mut stream: impl Write, text: &str) -> Result<(), Failure> {
+fn write_to(stream: impl Write, text: &str) -> Result<(), Failure> {
+    write_or_end(stream, text).map(|_| ())
+}
+
+/// Whether anybody reads it.
+fn write_or_end(mut stream: impl Write, text: &str) -> Result<bool, Failure> {
     match stream.write_all(text.as_bytes()).and_then(|()| stream.write_all(b"\n")).and_then(|()| stream.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(Failure::local("the output cannot be written", error))
-        }
-        Ok(()) | Err(_) => Ok(()),
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(Failure::local("the output cannot be written", error)),
     }
 }
 

@@ -105,7 +105,7 @@ fn exit(error: &Error) -> Exit {
     match error {
         Error::InvalidInput(_) | Error::IdempotencyKeyReused | Error::TooComplex(_) => Exit::Usage,
         Error::Unauthenticated(_) => Exit::NotSignedIn,
-        Error::Forbidden { .. } => Exit::Refused,
+        Error::Forbidden { .. } | Error::AuthorityEnded { .. } => Exit::Refused,
         Error::NotFound { .. } => Exit::NotFound,
         Error::Conflict(_) | Error::FailedPrecondition { .. } => Exit::Conflict,
         Error::RateLimited { .. } | Error::Unavailable(_) => Exit::Unavailable,

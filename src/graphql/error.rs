@@ -13,7 +13,7 @@ impl From<Error> for async_graphql::Error {
         answer.extend_with(|_, extensions| {
             extensions.set("code", error.code());
             match &error {
-                Error::Forbidden { capability, resource } => {
+                Error::Forbidden { capability, resource } | Error::AuthorityEnded { capability, resource } => {
                     extensions.set("capability", capability.name());
                     extensions.set("resource", resource.as_str());
                 }

@@ -11,4 +11,5 @@ mod mutation;
 pub mod page;
 mod query;
 pub mod schema;
+mod subscription;
 mod types;

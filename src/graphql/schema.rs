@@ -1,17 +1,19 @@
 //! Puts the schema together, with the limits that hold for every document.
 
-use async_graphql::{EmptySubscription, SDLExportOptions, Schema};
+use async_graphql::{SDLExportOptions, Schema};
 
 use super::mutation::Mutation;
 use super::page::Listed;
 use super::query::Query;
+use super::subscription::Subscription;
 use super::types::access::RoleBinding;
+use super::types::audit::AuditEntry;
 use super::types::policy::{EligibleRole, PolicyTest};
 use super::types::role::CustomRole;
 use super::types::{Deployment, Environment, NodeInterface, Organization, Project, Team};
 
 /// The schema.
-pub type ReeveSchema = Schema<Query, Mutation, EmptySubscription>;
+pub type ReeveSchema = Schema<Query, Mutation, Subscription>;
 
 /// Selections may nest so deep; a page with its permissions needs 12.
 const DEPTH: usize = 24;
@@ -22,7 +24,7 @@ const DIRECTIVES: usize = 10;
 
 /// The schema with its limits; what a document costs is weighed before it comes here.
 pub fn build() -> ReeveSchema {
-    Schema::build(Query::default(), Mutation::default(), EmptySubscription)
+    Schema::build(Query::default(), Mutation::default(), Subscription)
         .register_output_type::<NodeInterface>()
         .override_output_type_description::<Listed<Organization>>("A page of organizations.")
         .override_output_type_description::<Listed<Project>>("A page of projects.")
@@ -33,6 +35,7 @@ pub fn build() -> ReeveSchema {
         .override_output_type_description::<Listed<PolicyTest>>("A page of assertions about access.")
         .override_output_type_description::<Listed<EligibleRole>>("A page of roles that can be activated for a while.")
         .override_output_type_description::<Listed<CustomRole>>("A page of roles that were made or imported.")
+        .override_output_type_description::<Listed<AuditEntry>>("A page of the audit log.")
         .limit_depth(DEPTH)
         .limit_recursive_depth(DEPTH + 8)
         .limit_aliases(ALIASES)

@@ -10,7 +10,7 @@ use crate::error::Error;
 fn status(error: &Error) -> StatusCode {
     match error {
         Error::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
-        Error::Forbidden { .. } => StatusCode::FORBIDDEN,
+        Error::Forbidden { .. } | Error::AuthorityEnded { .. } => StatusCode::FORBIDDEN,
         Error::NotFound { .. } => StatusCode::NOT_FOUND,
         Error::InvalidInput(problems) if problems.iter().any(|problem| problem.constraint == "too_large") => {
             StatusCode::PAYLOAD_TOO_LARGE

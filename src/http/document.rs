@@ -25,6 +25,8 @@ const DEEPEST: u64 = 32;
 pub(super) struct Inspected {
     /// It changes something.
     pub(super) mutation: bool,
+    /// It follows something.
+    pub(super) subscription: bool,
     /// Names of the fields at its root.
     pub(super) roots: Vec<String>,
     /// The document, parsed once.
@@ -59,9 +61,10 @@ pub(super) fn inspect(text: &str, operation_name: Option<&str>, variables: &Vari
             return Err(Error::TooComplex(format!("the document nests deeper than {DEEPEST} levels")));
         }
     }
-    let mutation = chosen.iter().any(|(_, operation)| operation.node.ty == OperationType::Mutation);
+    let is = |wanted| chosen.iter().any(|(_, operation)| operation.node.ty == wanted);
+    let (mutation, subscription) = (is(OperationType::Mutation), is(OperationType::Subscription));
     let roots = chosen.iter().flat_map(|(_, operation)| roots(&operation.node.selection_set)).collect();
-    Ok(Inspected { mutation, roots, document })
+    Ok(Inspected { mutation, subscription, roots, document })
 }
 
 /// The variables that are given, and the defaults of those that are not.

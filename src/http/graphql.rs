@@ -36,10 +36,9 @@ pub(super) async fn execute(
 }
 
 /// A GET could be sent by any page and any crawler.
-#[handler]
 pub(super) fn method_not_allowed() -> Response {
     poem::web::Json(serde_json::json!({ "errors": [{
-        "message": "send documents by POST, as JSON",
+        "message": "send documents by POST, as JSON; subscriptions go over a WebSocket",
         "extensions": { "code": "INVALID_INPUT" },
     }] }))
     .with_status(StatusCode::METHOD_NOT_ALLOWED)
@@ -61,6 +60,10 @@ async fn answered(schema: &ReeveSchema, app: &Arc<App>, request: &Request, body:
     let digest = blake3::hash(&bytes).to_hex().to_string();
     let mut single = single(request, Body::from(bytes)).await?;
     let inspected = document::inspect(&single.query, single.operation_name.as_deref(), &single.variables)?;
+    if inspected.subscription {
+        let text = "subscriptions go over a WebSocket, with the subprotocol `graphql-transport-ws`";
+        return Err(Error::invalid("query", "transport", text));
+    }
     let op = request::operation(app, request).await?;
     let key = idempotency::Key::of(request, &op, &inspected, digest)?;
     if let Some(key) = &key
@@ -99,7 +102,7 @@ async fn single(request: &Request, body: Body) -> Result<async_graphql::Request>
 }
 
 /// Gives every error a code and the request's id. What has no code yet was refused by validation.
-fn complete(executed: &mut Answer, request_id: &str) {
+pub(super) fn complete(executed: &mut Answer, request_id: &str) {
     for error in &mut executed.errors {
         let extensions = error.extensions.get_or_insert_default();
         if extensions.get("code").is_none() {
@@ -121,7 +124,7 @@ fn outcome(executed: &Answer) -> String {
 }
 
 /// Whether the document was not executed at all.
-fn refused(executed: &Answer) -> bool {
+pub(super) fn refused(executed: &Answer) -> bool {
     executed.is_err() && executed.errors.iter().all(|error| error.path.is_empty())
 }
 

@@ -44,7 +44,12 @@ pub(super) fn client(request: &Request) -> String {
 
 /// The bearer token, if there is one.
 pub(super) fn bearer(request: &Request) -> Option<&str> {
-    let (scheme, token) = request.header("authorization")?.split_once(' ')?;
+    token(request.header("authorization")?)
+}
+
+/// The token of `Bearer …`.
+pub(super) fn token(authorization: &str) -> Option<&str> {
+    let (scheme, token) = authorization.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 

@@ -4,12 +4,12 @@
 use std::{
     collections::VecDeque,
     fs::{self, File, OpenOptions},
-    io::{self, BufRead, BufReader, Write},
-    os::unix::fs::OpenOptionsExt,
+    io::{self, BufRead, BufReader, Seek, SeekFrom, Write},
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
-use super::{LogLine, LogStream};
+use super::{LogFrom, LogLine, LogMark, LogStream};
 use crate::sys::clock;
 
 /// The log is at most twice this long: the file that is written and the one before.
@@ -111,4 +111,81 @@ pub(super) fn tail(dir: &Path, last_lines: usize) -> io::Result<Vec<LogLine>> {
     }
     // A line may be half written, at this moment or since a power cut.
     Ok(lines.iter().filter_map(|line| serde_json::from_slice(line).ok()).collect())
+}
+
+/// What was written since an earlier look, and how far it was read now: to the end of the last whole line. What was turned
+/// over twice in between is lost. Blocks.
+pub(super) fn read_on(dir: &Path, from: LogFrom) -> io::Result<(Vec<LogLine>, LogMark)> {
+    // The newer one first: if it is turned over now, it is found again as the older one.
+    let (newer, older) = (open(dir, NOW)?, open(dir, BEFORE)?);
+    let same = |one: &(u64, File)| newer.as_ref().is_some_and(|(file, _)| *file == one.0);
+    let files: Vec<(u64, File)> = older.filter(|older| !same(older)).into_iter().chain(newer).collect();
+    let (mut mark, last) = match from {
+        LogFrom::Last(lines) => (LogMark::default(), Some(lines)),
+        LogFrom::Mark(mark) => (mark, None),
+    };
+    let known = files.iter().position(|(file, _)| *file == mark.file);
+    let mut lines = VecDeque::new();
+    for (id, mut file) in files.into_iter().skip(known.unwrap_or(0)) {
+        let offset = if id == mark.file && mark.offset <= file.metadata()?.len() { mark.offset } else { 0 };
+        file.seek(SeekFrom::Start(offset))?;
+        mark = LogMark { file: id, offset };
+        let mut reader = BufReader::new(file);
+        let mut line = Vec::new();
+        while reader.read_until(b'\n', &mut line)? > 0 && line.ends_with(b"\n") {
+            mark.offset += line.len() as u64;
+            lines.push_back(std::mem::take(&mut line));
+            if last.is_some_and(|last| lines.len() > last) {
+                lines.pop_front();
+            }
+        }
+    }
+    Ok((lines.iter().filter_map(|line| serde_json::from_slice(line).ok()).collect(), mark))
+}
+
+/// A file of the log with what tells it from others, whatever it is called by then.
+fn open(dir: &Path, name: &str) -> io::Result<Option<(u64, File)>> {
+    match File::open(dir.join(name)) {
+        Ok(file) => Ok(Some((file.metadata()?.ino(), file))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(lines: &[LogLine]) -> Vec<&str> {
+        lines.iter().map(|line| line.text.as_str()).collect()
+    }
+
+    #[test]
+    fn reading_on_neither_loses_nor_repeats_a_line() -> io::Result<()> {
+        let dir = tempfile::tempdir()?;
+        let nothing = read_on(dir.path(), LogFrom::Last(10))?;
+        assert!(nothing.0.is_empty());
+        let mut log = LogFile::open(dir.path())?;
+        for text in ["one", "two", "three"] {
+            log.write(LogStream::Stdout, text.as_bytes());
+        }
+        let (lines, mark) = read_on(dir.path(), LogFrom::Last(2))?;
+        assert_eq!(texts(&lines), ["two", "three"]);
+        assert_eq!(texts(&read_on(dir.path(), LogFrom::Mark(nothing.1))?.0), ["one", "two", "three"]);
+        log.write(LogStream::Stdout, b"four");
+        let (lines, mark) = read_on(dir.path(), LogFrom::Mark(mark))?;
+        assert_eq!(texts(&lines), ["four"]);
+        assert_eq!(read_on(dir.path(), LogFrom::Mark(mark))?, (Vec::new(), mark));
+        // Half a line is none yet.
+        log.file.write_all(b"{\"at_ms\":1,\"stream\":\"stdout\",")?;
+        assert_eq!(read_on(dir.path(), LogFrom::Mark(mark))?, (Vec::new(), mark));
+        log.file.write_all(b"\"text\":\"five\"}\n")?;
+        fs::rename(dir.path().join(NOW), dir.path().join(BEFORE))?;
+        let mut log = LogFile::open(dir.path())?;
+        log.write(LogStream::Stderr, b"six");
+        let (lines, mark) = read_on(dir.path(), LogFrom::Mark(mark))?;
+        assert_eq!(texts(&lines), ["five", "six"], "over the turn");
+        assert_eq!(read_on(dir.path(), LogFrom::Mark(mark))?, (Vec::new(), mark));
+        Ok(())
+    }
 }

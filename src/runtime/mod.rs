@@ -42,6 +42,9 @@ pub trait Driver: Send + Sync {
 
     /// The last lines that the instance wrote, oldest first.
     fn log<'a>(&'a self, instance: &'a str, last_lines: usize) -> Answer<'a, Vec<LogLine>>;
+
+    /// The lines that the instance wrote since an earlier look, oldest first, and from where to look next.
+    fn log_on<'a>(&'a self, instance: &'a str, from: LogFrom) -> Answer<'a, (Vec<LogLine>, LogMark)>;
 }
 
 /// How well a driver isolates programs.
@@ -145,6 +148,22 @@ pub struct LogLine {
     pub stream: LogStream,
     /// Without the line break; invalid UTF-8 is replaced, long lines are cut.
     pub text: String,
+}
+
+/// From where to read a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFrom {
+    /// The last so many lines that are there.
+    Last(usize),
+    /// What was written after an earlier look.
+    Mark(LogMark),
+}
+
+/// How far a log was read; it means something to the driver that gave it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LogMark {
+    file: u64,
+    offset: u64,
 }
 
 /// Where a line was written.

@@ -21,7 +21,7 @@ use tokio::{
 };
 
 use super::{
-    Answer, Driver, Endpoint, Enforcement, Exit, ExitCause, LogLine, RuntimeError, StartSpec, Status,
+    Answer, Driver, Endpoint, Enforcement, Exit, ExitCause, LogFrom, LogLine, LogMark, RuntimeError, StartSpec, Status,
     instance::{Instance, ShimRecord, Spec, StopRecord},
     log,
     procfs::{self, Identity},
@@ -241,6 +241,14 @@ impl Driver for ProcessDriver {
         Box::pin(async move {
             let dir = Instance::named(&self.state, instance)?.dir;
             blocking(move || log::tail(&dir, last_lines).map_err(RuntimeError::internal("the log could not be read")))
+                .await
+        })
+    }
+
+    fn log_on<'a>(&'a self, instance: &'a str, from: LogFrom) -> Answer<'a, (Vec<LogLine>, LogMark)> {
+        Box::pin(async move {
+            let dir = Instance::named(&self.state, instance)?.dir;
+            blocking(move || log::read_on(&dir, from).map_err(RuntimeError::internal("the log could not be read")))
                 .await
         })
     }

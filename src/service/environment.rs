@@ -3,7 +3,7 @@
 use entities::environment::Model;
 use entities::ids::{EnvironmentId, ProjectId};
 
-use super::App;
+use super::{App, access};
 use crate::authz::cap;
 use crate::domain::name::{DisplayName, EnvironmentSlug};
 use crate::error::Result;
@@ -71,13 +71,15 @@ pub async fn update(op: &Op, id: EnvironmentId, input: Update, expected_version:
         None => op.change_access::<cap::EnvironmentUpdate>(operation, id).await?,
         Some(_) => op.change_kind::<cap::EnvironmentUpdate>(operation, id).await?,
     };
+    let watch = access::Watch::over(&write, id.into()).await?;
     let row = store::environment::current(&write, &permit).await?;
     let edit = Edit {
         name: input.name.map_or(row.name, |name| name.as_str().to_owned()),
         production: input.production.unwrap_or(row.production),
     };
     let row = store::environment::update(&mut write, &permit, edit, expected_version).await?;
-    write.commit().await?;
+    let (differences, rails) = watch.end(&write).await?;
+    access::settle(op, write, &differences, &rails).await?;
     Ok(row)
 }
 

@@ -14,12 +14,15 @@ use crate::store::standing::Standings;
 
 pub mod access;
 pub mod artifact;
+pub mod audit;
 pub mod deployment;
 pub mod environment;
 pub mod explanation;
+pub mod follow;
 pub mod keys;
 pub mod notice;
 pub mod organization;
+pub mod presence;
 pub mod project;
 pub mod resolve;
 pub mod session;
@@ -32,6 +35,8 @@ pub struct App {
     pub store: Store,
     /// What actors hold, for reads.
     pub standings: Arc<Standings>,
+    /// Sessions that have something open here.
+    pub presence: Arc<presence::Presence>,
     /// Keys that sign tokens.
     pub keys: keys::Keys,
     /// Limits on attempts to sign in and up.

@@ -104,12 +104,13 @@ pub async fn user(op: &Op, scope: Scope, text: &str) -> Result<UserId> {
 /// Who a grant is for: an e-mail address, a user's id or a team's id.
 ///
 /// # Errors
-/// `NotFound` when there is no such user; a team is looked at by whoever grants.
+/// `Forbidden`, `NotFound` by `access.manage`, kept as a refused grant; `NotFound` when there is no such user. A team is
+/// looked at by whoever grants.
 pub async fn subject(op: &Op, scope: Scope, text: &str) -> Result<Subject> {
     if let Ok(id) = text.parse::<TeamId>() {
         return Ok(Subject::Team(id));
     }
-    op.permit::<cap::AccessManage>(scope).await?;
+    op.permit_to_begin::<cap::AccessManage>("access.grant", scope).await?;
     let found = find_user(op, text).await?;
     found.map(Subject::User).ok_or_else(|| Error::not_found("user"))
 }

@@ -10,7 +10,7 @@ use entities::values::SubjectKind;
 use entities::{eligible_role, invitation};
 
 use super::source::Connected;
-use super::{Source, Write, page, role, sql};
+use super::{Source, Write, page, role, sql, usage};
 use crate::authz::{Held, Permit, Scope, cap};
 use crate::error::{Error, Result};
 use crate::sys::{clock, ids};
@@ -99,7 +99,7 @@ pub async fn list(
     page::read(source, Entity::find().filter(Column::ScopeId.eq(permit.key())), Column::Id, page).await
 }
 
-/// Removes what is bound, defined, offered or approved at scopes that are going away.
+/// Removes what is bound, defined, offered or approved at scopes that are going away, and what is known of its use there.
 pub(super) async fn remove_at(write: &mut Write, scopes: &[Uuid]) -> Result<()> {
     let connection = write.connection();
     let keys = || scopes.iter().copied();
@@ -108,6 +108,7 @@ pub(super) async fn remove_at(write: &mut Write, scopes: &[Uuid]) -> Result<()> 
     eligible.exec(connection).await.map_err(sql)?;
     let offered = invitation::Entity::delete_many().filter(invitation::Column::ScopeId.is_in(keys()));
     offered.exec(connection).await.map_err(sql)?;
+    usage::remove_at(write, scopes).await?;
     role::remove_at(write, scopes).await
 }
 

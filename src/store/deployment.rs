@@ -1,7 +1,8 @@
 //! Deployments and their manifests. People read and draft them with a permit; a worker moves them on with its lease.
 
+use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{Expr, Query};
-use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect};
 
 use entities::deployment::{Column, Entity, Model};
 use entities::ids::{DeploymentId, EnvironmentId, Id};
@@ -37,6 +38,7 @@ pub async fn create(
     let entries = serde_json::to_value(files).map_err(|e| Error::Internal(e.to_string()))?;
     let files = manifest::ActiveModel { deployment_id: Set(row.id), entries: Set(entries) };
     manifest::Entity::insert(files).exec_without_returning(write.connection()).await.map_err(sql)?;
+    write.changes_deployments(row.environment_id);
     Ok(row)
 }
 
@@ -68,6 +70,19 @@ pub async fn list(
     page: &page::Page,
 ) -> Result<page::Rows<Model>> {
     page::read(source, Entity::find().filter(Column::EnvironmentId.eq(permit.key())), Column::Id, page).await
+}
+
+/// The states of all deployments of the environment that the permit speaks for, and since when.
+///
+/// # Errors
+/// `Unavailable` when the database does not answer.
+pub async fn states<C: Held>(
+    source: &impl Source,
+    permit: &Permit<C>,
+) -> Result<Vec<(DeploymentId, DeploymentState, DateTime<Utc>)>> {
+    let columns = [Column::Id, Column::State, Column::StateChangedAt];
+    let select = Entity::find().select_only().columns(columns).filter(Column::EnvironmentId.eq(permit.key()));
+    select.order_by_asc(Column::StateChangedAt).into_tuple().all(source.connection()).await.map_err(sql)
 }
 
 /// Those of `ids` that the actor may see.
@@ -119,6 +134,7 @@ pub async fn set_state<C: Held>(write: &mut Write, permit: &Permit<C>, seen: &Mo
         .await
         .map_err(sql)?;
     if changed.rows_affected == 1 {
+        write.changes_deployments(seen.environment_id);
         get(write, permit, seen.id).await
     } else {
         Err(Error::Conflict("the deployment's state changed in the meantime; read it again".to_owned()))
@@ -148,7 +164,8 @@ pub async fn advance(store: &Store, lease: &Lease, to: State, failure: Option<&s
         .exec(&store.db)
         .await
         .map_err(sql)?;
-    lease.confirmed(changed.rows_affected)
+    lease.confirmed(changed.rows_affected)?;
+    store.tell_deployments_changed(lease.action().environment_id).await
 }
 
 /// Points the environment's link at the deployment that a worker has in hand; the one before becomes ready again.
@@ -198,6 +215,7 @@ pub async fn activate(write: &mut Write, lease: &Lease, pin: bool) -> Result<Opt
         .await
         .map_err(sql)?;
     lease.confirmed(changed.rows_affected)?;
+    write.changes_deployments(environment.id);
     Ok(before)
 }
 

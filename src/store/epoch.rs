@@ -17,7 +17,7 @@ use entities::policy_epoch;
 
 use super::role::{Generation, Roles};
 use super::source::Connected;
-use super::{Store, brief, sql};
+use super::{Store, brief, news, sql};
 use crate::error::{Error, Result};
 use crate::sys::clock;
 
@@ -190,14 +190,15 @@ impl Store {
         let options = Arc::unwrap_or_clone(options).application_name(LISTENER);
         let pool = PgPoolOptions::new().max_connections(1).connect_lazy_with(options);
         let mut listener = PgListener::connect_with(&pool).await?;
-        listener.listen(CHANNEL).await?;
+        listener.listen_all([CHANNEL, news::CHANNEL]).await?;
         // What was said meanwhile is lost.
         self.epochs.wanted.notify_one();
         loop {
             let told = listener.recv().await?;
-            match told.payload().parse() {
-                Ok(epoch) => self.epochs.learn(epoch),
-                Err(_) => tracing::warn!("somebody tells of an epoch that is no number"),
+            match (told.channel(), told.payload().parse(), told.payload().parse()) {
+                (CHANNEL, Ok(epoch), _) => self.epochs.learn(epoch),
+                (news::CHANNEL, _, Ok(environment)) => self.news.deployments_changed(environment),
+                (channel, ..) => tracing::warn!(channel, "somebody tells what nobody understands"),
             }
         }
     }

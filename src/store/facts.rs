@@ -178,6 +178,10 @@ pub async fn of_binding(source: &impl Source, id: entities::ids::BindingId) -> R
 /// # Errors
 /// `Unavailable` when the database does not answer.
 pub async fn of_path(source: &impl Source, slugs: &[&str]) -> Result<Option<Scope>> {
+    // PostgreSQL takes no text with a NUL, and no slug has one.
+    if slugs.iter().any(|slug| slug.contains('\0')) {
+        return Ok(None);
+    }
     let connection = source.connection();
     let Some(slug) = slugs.first() else { return Ok(Some(Scope::Console)) };
     let select = organization::Entity::find().filter(organization::Column::Slug.eq(*slug));

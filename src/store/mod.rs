@@ -15,6 +15,7 @@ use crate::error::{Error, Result};
 pub mod access_change;
 pub mod action;
 pub mod artifact;
+pub mod audit;
 pub mod binding;
 pub mod deployment;
 pub mod eligible_role;
@@ -22,6 +23,7 @@ pub mod environment;
 pub mod epoch;
 pub mod facts;
 pub mod idempotency;
+pub mod news;
 pub mod notice;
 pub mod organization;
 pub mod page;
@@ -35,6 +37,7 @@ pub mod session;
 pub mod signing_key;
 pub mod standing;
 pub mod team;
+pub mod usage;
 pub mod user;
 mod visible;
 pub mod write;
@@ -47,8 +50,10 @@ pub struct Store {
     db: DatabaseConnection,
     roles: Arc<role::Roles>,
     epochs: Arc<epoch::Epochs>,
+    news: Arc<news::News>,
     statements: Arc<AtomicU64>,
     all_statements: Arc<AtomicU64>,
+    uses: Arc<usage::Uses>,
 }
 
 /// Something that can be read from: the store, or a transaction that sees its own changes.
@@ -101,8 +106,10 @@ impl Store {
             db,
             roles: Arc::new(role::Roles::new(Arc::new(packs))),
             epochs: Arc::new(epochs),
+            news: Arc::new(news::News::new()),
             statements: Arc::default(),
             all_statements: Arc::default(),
+            uses: Arc::default(),
         })
     }
 

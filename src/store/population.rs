@@ -117,14 +117,8 @@ pub async fn managed_by(source: &impl Source, scopes: &[Scope]) -> Result<Vec<Sc
 /// # Errors
 /// `Unavailable` when the database does not answer.
 pub async fn candidates(source: &impl Source, packs: &Packs, scope: Scope) -> Result<BTreeSet<UserId>> {
-    let known = facts::of_scopes(source, &[scope]).await?;
-    let mut lineage = vec![scope];
-    while let Some(above) = lineage.last().and_then(|last| known.get(last)).and_then(|fact| fact.parent) {
-        lineage.push(above);
-    }
-    let managing = lineage.iter().filter_map(|scope| known.get(scope)?.managing_team).map(Scope::Team);
-    lineage.extend(managing.collect::<Vec<_>>());
-    let keys = lineage.iter().map(|scope| scope.uuid());
+    let above = above(source, scope).await?;
+    let keys = above.iter().map(|scope| scope.uuid());
     let mut condition = Condition::any().add(binding::Column::ScopeId.is_in(keys));
     let upward = packs.roles_that_reach(Reach::Parent);
     if !upward.is_empty() {
@@ -159,7 +153,32 @@ pub async fn roles_at(source: &impl Source, scopes: &[Scope]) -> Result<BTreeSet
     Ok(roles.into_iter().collect())
 }
 
-/// Everybody with a binding on the scope or below it.
+/// Every binding that may give something on the scope or below it: on it, above it, below it, or at the team that manages
+/// its organization.
+///
+/// # Errors
+/// `Unavailable` when the database does not answer.
+pub async fn bound_on(source: &impl Source, scope: Scope) -> Result<Vec<binding::Model>> {
+    let above = above(source, scope).await?;
+    let condition = Condition::any()
+        .add(binding::Column::ScopeId.is_in(above.iter().map(|scope| scope.uuid())))
+        .add(within(scope, binding::Column::ScopeId));
+    binding::Entity::find().filter(condition).all(source.connection()).await.map_err(sql)
+}
+
+/// The scope, those above it, and the team that manages its organization.
+async fn above(source: &impl Source, scope: Scope) -> Result<Vec<Scope>> {
+    let known = facts::of_scopes(source, &[scope]).await?;
+    let mut lineage = vec![scope];
+    while let Some(above) = lineage.last().and_then(|last| known.get(last)).and_then(|fact| fact.parent) {
+        lineage.push(above);
+    }
+    let managing = lineage.iter().filter_map(|scope| known.get(scope)?.managing_team).map(Scope::Team);
+    lineage.extend(managing.collect::<Vec<_>>());
+    Ok(lineage)
+}
+
+/// Every binding on the scope or below it.
 ///
 /// # Errors
 /// `Unavailable` when the database does not answer.

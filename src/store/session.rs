@@ -1,9 +1,9 @@
 //! Sessions and their refresh tokens. Whoever holds the token owns the row; there is no permit for it.
 
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
+use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect};
 
-use entities::ids::{SessionId, UserId};
+use entities::ids::{Id, SessionId, UserId};
 use entities::{refresh_token, session};
 
 use super::source::Connected;
@@ -87,4 +87,21 @@ pub async fn live_user(source: &impl Source, id: SessionId) -> Result<Option<Use
         .await
         .map_err(sql)?;
     Ok(row.map(|session| session.user_id))
+}
+
+/// Those of these sessions that have neither ended nor expired.
+///
+/// # Errors
+/// `Unavailable` when the database does not answer.
+pub async fn live_of(source: &impl Source, ids: &[SessionId]) -> Result<Vec<SessionId>> {
+    session::Entity::find()
+        .select_only()
+        .column(session::Column::Id)
+        .filter(session::Column::Id.is_in(ids.iter().map(|id| id.uuid())))
+        .filter(session::Column::EndedAt.is_null())
+        .filter(session::Column::ExpiresAt.gt(clock::now()))
+        .into_tuple()
+        .all(source.connection())
+        .await
+        .map_err(sql)
 }

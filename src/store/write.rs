@@ -6,17 +6,20 @@ use std::sync::Arc;
 use sea_orm::sea_query::{Expr, ExprTrait, LockType};
 use sea_orm::{
     ActiveValue::Set, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, QuerySelect, SqliteTransactionMode,
-    Statement, TransactionOptions, TransactionTrait,
+    TransactionOptions, TransactionTrait,
 };
 
-use entities::ids::AuditEntryId;
+use entities::ids::{AuditEntryId, EnvironmentId};
 use entities::values::AuditOutcome;
 use entities::{audit_entry, policy_epoch};
 
 use super::epoch::{self, Epochs};
+use super::facts::{self, ScopeFacts};
+use super::news::{self, News};
 use super::role::{Generation, Roles};
 use super::{Source, Store, source, sql};
 use crate::audit::Entry;
+use crate::authz::Scope;
 use crate::error::{Error, Result};
 use crate::sys::{clock, ids};
 
@@ -32,7 +35,10 @@ pub struct Write {
     others: Vec<Entry>,
     /// The epoch that this change begins.
     next: Option<i64>,
+    /// Where deployments change with it.
+    deployments: Vec<EnvironmentId>,
     epochs: Arc<Epochs>,
+    news: Arc<News>,
 }
 
 impl source::Connected for Write {
@@ -87,7 +93,9 @@ impl Store {
             epoch: row.epoch,
             access: matches!(lock, LockType::Update),
             next: None,
+            deployments: Vec::new(),
             epochs: self.epochs.clone(),
+            news: self.news.clone(),
             roles: self.roles.clone(),
             generation: Generation::Known(row.roles),
         })
@@ -116,6 +124,24 @@ impl Write {
         self.others.push(before);
     }
 
+    /// Says what scope the change concerns, with what is known of it and of those above; what is said first counts.
+    pub fn concerns(&mut self, scope: Scope, known: &ScopeFacts) {
+        if std::mem::replace(&mut self.entry.placed, true) {
+            return;
+        }
+        let above = |scope: Scope| known.get(&scope).and_then(|fact| fact.parent);
+        let project = match scope {
+            Scope::Project(_) => Some(scope),
+            Scope::Environment(_) => above(scope),
+            Scope::Console | Scope::Team(_) | Scope::Organization(_) => None,
+        };
+        let organization = if let Scope::Organization(_) = scope { Some(scope) } else { project.and_then(above) };
+        self.entry.scope_kind = facts::scope_kind(scope);
+        self.entry.scope_id = scope.uuid();
+        self.entry.organization_id = organization.map(Scope::uuid);
+        self.entry.project_id = project.map(Scope::uuid);
+    }
+
     /// The policy epoch that decisions taken here saw.
     pub fn epoch(&self) -> i64 {
         self.epoch
@@ -128,24 +154,25 @@ impl Write {
     /// `Unavailable` when the database is gone; nothing has happened then.
     pub async fn commit(mut self) -> Result<()> {
         self.append(AuditOutcome::Allowed).await?;
-        if let Some(epoch) = self.next
-            && self.tx.get_database_backend() == DbBackend::Postgres
-        {
-            self.tell(epoch::CHANNEL, epoch.to_string()).await?;
+        if self.tx.get_database_backend() == DbBackend::Postgres {
+            if let Some(epoch) = self.next {
+                news::notify(&self.tx, epoch::CHANNEL, epoch.to_string()).await?;
+            }
+            for environment in &self.deployments {
+                news::notify(&self.tx, news::CHANNEL, environment.to_string()).await?;
+            }
         }
         self.tx.commit().await.map_err(sql)?;
         if let Some(epoch) = self.next {
             self.epochs.learn(epoch);
         }
+        self.deployments.into_iter().for_each(|environment| self.news.deployments_changed(environment));
         Ok(())
     }
 
-    /// Leaves word for other replicas, which PostgreSQL delivers when this commits.
-    async fn tell(&self, channel: &str, payload: String) -> Result<()> {
-        let values = [channel.into(), payload.into()];
-        let notify = Statement::from_sql_and_values(DbBackend::Postgres, "SELECT pg_notify($1, $2)", values);
-        self.tx.execute_raw(notify).await.map_err(sql)?;
-        Ok(())
+    /// Says that deployments of an environment change with this.
+    pub(super) fn changes_deployments(&mut self, environment: EnvironmentId) {
+        self.deployments.push(environment);
     }
 
     /// Takes everything back and keeps the attempt as a refused one.
@@ -153,9 +180,13 @@ impl Write {
     /// # Errors
     /// `Unavailable` when the database is gone.
     pub async fn refuse(self, store: &Store) -> Result<()> {
-        let entry = self.entry.clone();
-        self.tx.rollback().await.map_err(sql)?;
-        store.record_refusal(entry).await
+        let Self { tx, entry, epoch, .. } = self;
+        tx.rollback().await.map_err(sql)?;
+        let mut write = store.write(entry).await?;
+        // What the decision saw, not what holds by now.
+        write.epoch = epoch;
+        write.append(AuditOutcome::Refused).await?;
+        write.tx.commit().await.map_err(sql)
     }
 
     /// Says that authority derives from something else now. Every change of bindings, memberships, hierarchy or
@@ -192,6 +223,10 @@ impl Write {
     }
 
     async fn append_one(&self, entry: &Entry, outcome: AuditOutcome) -> Result<()> {
+        let bindings = match outcome {
+            AuditOutcome::Allowed if !entry.bindings.is_empty() => Some(entry.bindings.clone().into()),
+            AuditOutcome::Allowed | AuditOutcome::Refused => None,
+        };
         let row = audit_entry::ActiveModel {
             id: Set(ids::new::<AuditEntryId>()),
             at: Set(clock::now()),
@@ -200,10 +235,12 @@ impl Write {
             outcome: Set(outcome),
             scope_kind: Set(entry.scope_kind),
             scope_id: Set(entry.scope_id),
+            organization_id: Set(entry.organization_id),
+            project_id: Set(entry.project_id),
             subject: Set(entry.subject.clone()),
             epoch: Set(self.epoch),
             request_id: Set(entry.request_id.clone()),
-            bindings: Set((!entry.bindings.is_empty()).then(|| entry.bindings.clone().into())),
+            bindings: Set(bindings),
             details: Set(entry.details.clone()),
         };
         audit_entry::Entity::insert(row).exec_without_returning(&self.tx).await.map_err(sql)?;

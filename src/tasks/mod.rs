@@ -5,3 +5,5 @@ pub mod instances;
 pub mod keys;
 pub mod leftovers;
 pub mod routes;
+pub mod sessions;
+pub mod uses;

@@ -27,10 +27,11 @@ async fn activate(shop: &Workshop, lease: &Lease, pin: bool) -> Result<()> {
     let row = deployment::leased(&shop.app.store, lease).await?;
     deploy::healthy(shop, &row, lease.fence()).await?;
     let mut entry = Entry::new("deployment.activate", Some(action.created_by), action.id.to_string());
-    entry.scope_kind = facts::scope_kind(crate::authz::Scope::from(action.environment_id));
-    entry.scope_id = action.environment_id.0;
     entry.subject = Some(action.deployment_id.to_string());
     let mut write = shop.app.store.write(entry).await?;
+    let scope = action.environment_id.into();
+    let known = facts::of_scopes(&write, &[scope]).await?;
+    write.concerns(scope, &known);
     let before = deployment::activate(&mut write, lease, pin).await?;
     write.entry().details = serde_json::json!({
         "before": before.map(|id| id.to_string()),

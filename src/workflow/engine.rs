@@ -156,6 +156,7 @@ fn is_final(error: &Error) -> bool {
         Error::Unavailable(_) | Error::RateLimited { .. } => false,
         Error::Unauthenticated(_)
         | Error::Forbidden { .. }
+        | Error::AuthorityEnded { .. }
         | Error::NotFound { .. }
         | Error::InvalidInput(_)
         | Error::Conflict(_)

@@ -13,5 +13,6 @@ mod durability;
 mod edge;
 mod guards;
 mod harness;
+mod live;
 mod policy;
 mod resources;

@@ -11,6 +11,7 @@ use super::directive::requires;
 use super::input;
 use super::page::{Listed, connection, page};
 use super::types::access::{AccessDecision, Capability, Role, decide};
+use super::types::audit::{self, AuditEntry, AuditFilter};
 use super::types::console::Console;
 use super::types::{Deployment, Environment, NodeInterface, Organization, Project, Team, User};
 use crate::authz::{self, cap};
@@ -154,6 +155,26 @@ impl ResourceQuery {
         resource: String,
     ) -> Result<AccessDecision> {
         decide(ctx, subject, &capability, &resource).await
+    }
+
+    /// What was attempted on a scope and everything below it, the newest first. `scope` is an id, a path, or `console` for
+    /// everything. Requires `audit.view`: on the console, the team or the organization itself, and for a project or an
+    /// environment on its organization. The log tells of every project and environment in the organization, also of those
+    /// that the viewer may not view otherwise, that were deleted since, or that have moved to another organization. The log
+    /// of what was deleted cannot be asked for by itself: it is found in that of the organization, or of the console.
+    #[graphql(directive = requires::apply("audit.view".into(), "scope".into()))]
+    #[expect(clippy::too_many_arguments, reason = "what a connection takes")]
+    async fn audit_log(
+        &self,
+        ctx: &Context<'_>,
+        scope: String,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+        filter: Option<AuditFilter>,
+    ) -> Result<Listed<AuditEntry>> {
+        audit::log(ctx, &scope, (first, after, last, before), filter.unwrap_or_default()).await
     }
 }
 

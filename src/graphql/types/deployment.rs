@@ -181,6 +181,12 @@ impl From<runtime::LogLine> for LogLine {
     }
 }
 
+/// Reads how many lines of a log are wanted.
+pub(in crate::graphql) fn lines(last: i32) -> Result<usize> {
+    let lines = usize::try_from(last).ok().filter(|_| last <= MOST_LINES);
+    lines.ok_or_else(|| Error::invalid("last", "out_of_range", format!("`last` has to be from 0 to {MOST_LINES}")))
+}
+
 /// Code, assets and configuration at one point in time.
 #[derive(Clone)]
 pub(in crate::graphql) struct Deployment(pub(in crate::graphql) Model);
@@ -282,10 +288,7 @@ impl Deployment {
     /// The last lines that its program printed, the oldest first. Requires `log.view`.
     #[graphql(directive = requires::apply("log.view".into(), "id".into()))]
     async fn log(&self, ctx: &Context<'_>, #[graphql(default = 200)] last: i32) -> Result<Vec<LogLine>> {
-        let lines = usize::try_from(last).ok().filter(|_| last <= MOST_LINES).ok_or_else(|| {
-            Error::invalid("last", "out_of_range", format!("`last` has to be from 0 to {MOST_LINES}"))
-        })?;
-        let lines = service::deployment::log(app(ctx), op(ctx), self.0.id, lines).await?;
+        let lines = service::deployment::log(app(ctx), op(ctx), self.0.id, lines(last)?).await?;
         Ok(lines.into_iter().map(Into::into).collect())
     }
 

@@ -3,6 +3,7 @@
 use async_graphql::{Enum, Interface};
 
 pub(super) mod access;
+pub(super) mod audit;
 pub(super) mod console;
 pub(super) mod deployment;
 pub(super) mod environment;
@@ -11,6 +12,7 @@ pub(super) mod permission;
 pub(super) mod policy;
 pub(super) mod project;
 pub(super) mod question;
+pub(super) mod review;
 pub(super) mod role;
 pub(super) mod team;
 pub(super) mod user;

@@ -2,6 +2,8 @@
 
 use async_graphql::{Context, Enum, ID, Object, SimpleObject};
 
+use chrono::{DateTime, Utc};
+
 use entities::ids::UserId;
 
 use super::User;
@@ -9,6 +11,7 @@ use super::access::EnvironmentSelection;
 use crate::error::Result;
 use crate::graphql::context::{loaders, op};
 use crate::op::scope_name;
+use crate::service::access::watching::AccessChanged;
 use crate::service::access::who::{self, MissingGrant};
 use crate::service::access::{Difference, Preview, Rail, Shift};
 
@@ -36,6 +39,46 @@ impl AccessPreview {
     /// What forbids the changes; none when they may be made.
     async fn violations(&self) -> Vec<AccessViolation> {
         self.0.rails.iter().map(AccessViolation::from).collect()
+    }
+}
+
+/// A change of who holds what.
+pub(in crate::graphql) struct AccessChange(pub(in crate::graphql) AccessChanged);
+
+/// A change of who holds what.
+#[Object]
+impl AccessChange {
+    /// The policy epoch that it ended.
+    async fn epoch(&self) -> i64 {
+        self.0.change.epoch
+    }
+
+    /// When.
+    async fn at(&self) -> DateTime<Utc> {
+        self.0.change.at
+    }
+
+    /// Who made it; none for the system itself.
+    async fn actor(&self, ctx: &Context<'_>) -> Result<Option<User>> {
+        match self.0.change.actor_id {
+            Some(id) => user(ctx, id).await,
+            None => Ok(None),
+        }
+    }
+
+    /// What was done, e.g. `access.grant`.
+    async fn operation(&self) -> &str {
+        &self.0.change.operation
+    }
+
+    /// Why, when somebody had to say so.
+    async fn reason(&self) -> Option<&str> {
+        self.0.change.reason.as_deref()
+    }
+
+    /// Who gained and lost what.
+    async fn differences(&self) -> Vec<AccessDifference> {
+        self.0.differences.iter().cloned().map(AccessDifference).collect()
     }
 }
 

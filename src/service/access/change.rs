@@ -2,6 +2,8 @@
 //! the change's own transaction; what everybody held before and after tells what it does, and the rails tell whether it
 //! may.
 
+use std::collections::BTreeSet;
+
 use entities::ids::{BindingId, RoleId};
 use entities::{access_change, binding, role as role_row};
 
@@ -9,9 +11,10 @@ use super::rails::{self, Rail};
 use super::standing::{Affected, Difference, Standing};
 use super::{Grant, eligible, grant, role};
 use crate::audit::Entry;
+use crate::authz::Scope;
 use crate::error::{Error, Result};
 use crate::op::{Op, scope_name};
-use crate::store::{self, Write, facts};
+use crate::store::{self, Write, population};
 use crate::sys::clock;
 
 /// One change of who holds what.
@@ -110,14 +113,7 @@ pub async fn commit(op: &Op, changes: Vec<Change>, expected_epoch: Option<i64>) 
         }
         Err(error) => return Err(error),
     };
-    if let Some(error) = rails::refusal(&ran.rails) {
-        write.refuse(op.store()).await?;
-        return Err(error);
-    }
-    if !ran.differences.is_empty() {
-        publish(&mut write, &ran.differences).await?;
-    }
-    write.commit().await?;
+    settle(op, write, &ran.differences, &ran.rails).await?;
     Ok(ran.changed)
 }
 
@@ -157,9 +153,7 @@ async fn run(op: &Op, write: &mut Write, changes: Vec<Change>) -> Result<Ran> {
     for change in &changes {
         affected.add(change.affected(op, write).await?);
     }
-    let packs = store::role::packs(write).await?;
-    let before = Standing::read(write, &packs, &affected).await?;
-    let guard = rails::Guard::read(write, &packs, &affected).await?;
+    let watch = Watch::begin(write, affected).await?;
     let (mut changed, mut broken) = (Vec::new(), Vec::new());
     for (place, change) in changes.into_iter().enumerate() {
         if place > 0 {
@@ -168,10 +162,58 @@ async fn run(op: &Op, write: &mut Write, changes: Vec<Change>) -> Result<Ran> {
         }
         changed.push(change.apply(op, write, &mut broken).await?);
     }
-    let packs = store::role::packs(write).await?;
-    let after = Standing::read(write, &packs, &affected).await?;
-    broken.extend(guard.broken(write, &packs).await?);
-    Ok(Ran { changed, differences: before.differences(&after, &affected), rails: broken })
+    let (differences, rails) = watch.end(write).await?;
+    broken.extend(rails);
+    Ok(Ran { changed, differences, rails: broken })
+}
+
+/// What those whom a change touches hold before it, to be compared with what they hold after it.
+pub(in crate::service) struct Watch {
+    affected: Affected,
+    before: Standing,
+    guard: rails::Guard,
+}
+
+impl Watch {
+    /// Watches everybody who may hold something on a scope.
+    pub(in crate::service) async fn over(write: &Write, scope: Scope) -> Result<Self> {
+        let packs = store::role::packs(write).await?;
+        let users = population::candidates(write, &packs, scope).await?;
+        Self::begin(write, Affected { users, scopes: BTreeSet::from([scope]) }).await
+    }
+
+    async fn begin(write: &Write, affected: Affected) -> Result<Self> {
+        let packs = store::role::packs(write).await?;
+        let before = Standing::read(write, &packs, &affected).await?;
+        let guard = rails::Guard::read(write, &packs, &affected).await?;
+        Ok(Self { affected, before, guard })
+    }
+
+    /// Who has gained and lost what, and what forbids it.
+    pub(in crate::service) async fn end(self, write: &Write) -> Result<(Vec<Difference>, Vec<Rail>)> {
+        let packs = store::role::packs(write).await?;
+        let after = Standing::read(write, &packs, &self.affected).await?;
+        let rails = self.guard.broken(write, &packs).await?;
+        Ok((self.before.differences(&after, &self.affected), rails))
+    }
+}
+
+/// Commits the change with what it gave and took, unless something forbids it.
+pub(in crate::service) async fn settle(
+    op: &Op,
+    mut write: Write,
+    differences: &[Difference],
+    rails: &[Rail],
+) -> Result<()> {
+    if let Some(error) = rails::refusal(rails) {
+        write.entry().details = rails::told(rails);
+        write.refuse(op.store()).await?;
+        return Err(error);
+    }
+    if !differences.is_empty() {
+        publish(&mut write, differences).await?;
+    }
+    write.commit().await
 }
 
 /// Keeps what the change gave and took, for those who watch.
@@ -195,10 +237,4 @@ async fn publish(write: &mut Write, differences: &[Difference]) -> Result<()> {
         differences: told.collect(),
     };
     store::access_change::append(write, row).await
-}
-
-/// Puts where a change happens into its entry.
-pub(super) fn place(write: &mut Write, scope: crate::authz::Scope) {
-    write.entry().scope_kind = facts::scope_kind(scope);
-    write.entry().scope_id = scope.uuid();
 }

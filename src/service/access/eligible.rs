@@ -9,7 +9,6 @@ use entities::binding;
 use entities::eligible_role::Model;
 use entities::ids::{BindingId, EligibleRoleId, UserId};
 
-use super::change::place;
 use super::grant::{beyond, describe};
 use super::rails::Rail;
 use super::standing::Affected;
@@ -65,7 +64,7 @@ pub async fn create(op: &Op, input: Create) -> Result<Model> {
             store::user::find(&write, id).await?.ok_or_else(|| Error::not_found("user"))?;
         }
         Subject::Team(id) => {
-            op.permit_in::<cap::TeamView>(&write, id).await?;
+            op.permit_in::<cap::TeamView>(&mut write, id).await?;
         }
     }
     if let Some(Rail::Beyond { missing, .. }) = beyond(op, &write, &packs, index.into(), input.scope).await?
@@ -120,7 +119,8 @@ pub(super) async fn activate(op: &Op, write: &mut Write, input: Activate) -> Res
     write.entry().subject = Some(input.id.to_string());
     let eligible = eligible_role::of_holder(write, user, input.id).await?;
     let scope = facts::scope(eligible.scope_kind, eligible.scope_id);
-    place(write, scope);
+    let known = facts::of_scopes(write, &[scope]).await?;
+    write.concerns(scope, &known);
     let seconds = input.seconds.unwrap_or(eligible.max_seconds);
     if !(60..=eligible.max_seconds).contains(&seconds) {
         let text = format!("`durationSeconds` has to be from 60 to {}", eligible.max_seconds);
@@ -143,7 +143,9 @@ pub(super) async fn affected_by_end(op: &Op, write: &Write, id: BindingId) -> Re
 pub(super) async fn end(op: &Op, write: &mut Write, id: BindingId) -> Result<binding::Model> {
     let row = eligible_role::activation(write, op.user()?, id).await?;
     write.entry().subject = Some(id.to_string());
-    place(write, facts::scope(row.scope_kind, row.scope_id));
+    let scope = facts::scope(row.scope_kind, row.scope_id);
+    let known = facts::of_scopes(write, &[scope]).await?;
+    write.concerns(scope, &known);
     store::binding::end_activation(write, &row).await?;
     let packs = store::role::packs(write).await?;
     write.entry().details = describe(&packs, &row);

@@ -4,7 +4,6 @@ use entities::binding::Model;
 use entities::ids::{BindingId, Id, TeamId};
 use entities::values::SubjectKind;
 
-use super::change::place;
 use super::rails::Rail;
 use super::standing::Affected;
 use super::{Gift, Grant, Subject, role};
@@ -45,7 +44,6 @@ pub(super) async fn grant(op: &Op, write: &mut Write, rails: &mut Vec<Rail>, inp
     if input.not_before.zip(input.not_after).is_some_and(|(from, until)| from >= until) {
         return Err(Error::invalid("notAfter", "too_early", "`notAfter` has to be later than `notBefore`"));
     }
-    place(write, input.scope);
     let permit = op.permit_in::<cap::AccessManage>(write, input.scope).await?;
     let packs = store::role::packs(write).await?;
     let gift = resolve(write, &packs, &input).await?;
@@ -98,7 +96,7 @@ async fn resolve(write: &Write, packs: &Packs, input: &Grant) -> Result<authz::G
     }
 }
 
-async fn subject_exists(op: &Op, write: &Write, input: &Grant) -> Result<()> {
+async fn subject_exists(op: &Op, write: &mut Write, input: &Grant) -> Result<()> {
     match input.subject {
         Subject::User(id) => {
             store::user::find(write, id).await?.ok_or_else(|| Error::not_found("user"))?;
@@ -119,7 +117,6 @@ async fn subject_exists(op: &Op, write: &Write, input: &Grant) -> Result<()> {
 pub(super) async fn revoke(op: &Op, write: &mut Write, id: BindingId) -> Result<Model> {
     write.entry().subject = Some(id.to_string());
     let permit = op.permit_in::<cap::AccessManage>(write, id).await?;
-    place(write, permit.scope());
     let packs = store::role::packs(write).await?;
     let row = store::binding::get(write, &permit, id).await?;
     store::binding::delete(write, &permit, id).await?;

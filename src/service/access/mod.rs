@@ -18,11 +18,14 @@ pub mod exchange;
 mod grant;
 pub mod policy_test;
 mod rails;
+pub mod review;
 pub mod role;
 mod standing;
+pub mod watching;
 pub mod who;
 
 pub use change::{Change, Changed, Preview, commit, preview};
+pub(in crate::service) use change::{Watch, settle};
 pub use rails::Rail;
 pub use standing::{Difference, Shift};
 

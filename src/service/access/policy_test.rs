@@ -8,7 +8,6 @@ use entities::policy_test::Model;
 use entities::values::SubjectKind;
 
 use super::Subject;
-use super::change::place;
 use super::standing::Affected;
 use crate::authz::{Authority, Capability, EnvironmentKind, Packs, Scope, cap};
 use crate::error::{Error, Result};
@@ -57,9 +56,8 @@ pub struct Broken {
 pub async fn create(op: &Op, input: Create) -> Result<Model> {
     let organization = Scope::from(input.organization);
     let (mut write, permit) = op.change_access::<cap::AccessManage>("access.create_policy_test", organization).await?;
-    place(&mut write, organization);
     if let Subject::Team(team) = input.subject {
-        op.permit_in::<cap::TeamView>(&write, team).await?;
+        op.permit_in::<cap::TeamView>(&mut write, team).await?;
     } else if input.outside {
         return Err(Error::invalid("outside", "not_a_team", "`outside` goes with a team"));
     }

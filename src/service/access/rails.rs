@@ -62,6 +62,31 @@ impl Rail {
     }
 }
 
+/// What the audit log keeps of a change that rails forbid.
+pub(super) fn told(rails: &[Rail]) -> serde_json::Value {
+    let told = rails.iter().map(|rail| match rail {
+        Rail::Beyond { gift, missing, .. } => {
+            let names: BTreeSet<&str> = missing.iter().map(|(capability, _)| capability.name()).collect();
+            serde_json::json!({
+                "reason": "GRANTS_MORE_THAN_HELD",
+                "role": gift,
+                "capability": missing.first().map(|(capability, _)| capability.name()),
+                "lacking": names,
+            })
+        }
+        Rail::PolicyTest(broken) => serde_json::json!({
+            "reason": "POLICY_TEST_BROKEN",
+            "policyTest": broken.test.to_string(),
+            "user": broken.user.to_string(),
+        }),
+        Rail::NobodyManages { organization } => {
+            serde_json::json!({ "reason": "LAST_ACCESS_MANAGER", "organization": scope_name(*organization) })
+        }
+    });
+    let mut told: Vec<serde_json::Value> = told.collect();
+    if told.len() == 1 { told.swap_remove(0) } else { told.into() }
+}
+
 /// The refusal that the first rail means.
 pub(super) fn refusal(rails: &[Rail]) -> Option<Error> {
     rails.iter().find_map(Rail::refusal)

@@ -6,7 +6,6 @@ use std::collections::BTreeSet;
 use entities::ids::RoleId;
 use entities::role::Model;
 
-use super::change::place;
 use super::grant::affected_by;
 use super::rails::Rail;
 use super::standing::Affected;
@@ -92,7 +91,6 @@ pub(super) async fn create(op: &Op, write: &mut Write, rails: &mut Vec<Rail>, in
     if !matches!(input.scope, Scope::Console | Scope::Organization(_)) {
         return Err(Error::invalid("scope", "not_an_owner", "a role belongs to an organization or to the console"));
     }
-    place(write, input.scope);
     let permit = op.permit_in::<cap::AccessManage>(write, input.scope).await?;
     check_name("name", &input.name)?;
     let row = Model {
@@ -116,7 +114,6 @@ pub(super) async fn create(op: &Op, write: &mut Write, rails: &mut Vec<Rail>, in
 pub(super) async fn update(op: &Op, write: &mut Write, rails: &mut Vec<Rail>, input: Update) -> Result<Model> {
     write.entry().subject = Some(input.id.to_string());
     let scope = role::scope_of(write, input.id).await?.ok_or_else(|| Error::not_found("role"))?;
-    place(write, scope);
     let permit = op.permit_in::<cap::AccessManage>(write, scope).await.map_err(unseen)?;
     let rows = rows_as_json(&input.rows)?;
     let row = role::update(write, &permit, input.id, input.description, rows, input.expected_version).await?;
@@ -128,7 +125,6 @@ pub(super) async fn update(op: &Op, write: &mut Write, rails: &mut Vec<Rail>, in
 pub(super) async fn delete(op: &Op, write: &mut Write, id: RoleId) -> Result<()> {
     write.entry().subject = Some(id.to_string());
     let scope = role::scope_of(write, id).await?.ok_or_else(|| Error::not_found("role"))?;
-    place(write, scope);
     let permit = op.permit_in::<cap::AccessManage>(write, scope).await.map_err(unseen)?;
     role::delete(write, &permit, id).await
 }

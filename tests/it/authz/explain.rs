@@ -4,7 +4,7 @@
 use reeve::authz::Capability::{AccessManage, DeploymentCreate, EnvironmentView, LogView, ProjectCreate, TeamView};
 use reeve::authz::*;
 
-use super::world::{ACTOR, PACKS, TEAMS, World};
+use super::world::{ACTOR, Narrowed, PACKS, TEAMS, World};
 
 const PRODUCTION: Scope = Scope::Environment(41);
 const STAGING: Scope = Scope::Environment(42);
@@ -72,6 +72,21 @@ fn locks_come_before_everything_but_a_suspended_actor() {
     assert_eq!(reason(&world, DeploymentCreate, PRODUCTION), Reason::OrganizationSuspended);
     world.actor_suspended = true;
     assert_eq!(reason(&world, DeploymentCreate, PRODUCTION), Reason::ActorSuspended);
+}
+
+#[test]
+fn a_key_carries_what_its_holder_holds_and_it_lets_through() {
+    let mut world = World::plain(vec![bound(DeploymentCreate, PROJECT), bound(LogView, ORGANIZATION)]);
+    world.narrowing = Some(Narrowed { capabilities: vec![DeploymentCreate, AccessManage], scope: Some(PRODUCTION) });
+    assert!(allowed(&world, DeploymentCreate, PRODUCTION));
+    assert_eq!(reason(&world, DeploymentCreate, STAGING), Reason::KeyNarrowed);
+    assert_eq!(reason(&world, LogView, PRODUCTION), Reason::KeyNarrowed);
+    assert_eq!(reason(&world, AccessManage, PRODUCTION), Reason::RoleLacksIt);
+    let facts = world.facts();
+    let seen = Authority::of(&facts, &PACKS).visible(&facts, DeploymentCreate);
+    assert_eq!(seen, VisibleScopes { environments: vec![41], unless_frozen: true, ..VisibleScopes::default() });
+    world.frozen[0] = true;
+    assert_eq!(reason(&world, DeploymentCreate, PRODUCTION), Reason::EnvironmentFrozen);
 }
 
 #[test]

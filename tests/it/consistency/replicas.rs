@@ -137,3 +137,28 @@ async fn who_cannot_learn_the_epoch_refuses_and_serves_again_when_it_can() {
     lock.rollback().await.unwrap();
     eventually("it serves again", || async { (story.look().await == "ok").then_some(()) }).await;
 }
+
+#[tokio::test]
+async fn what_is_followed_at_one_is_told_of_and_cut_by_what_happens_at_the_other() {
+    let Some(replicas) = Replicas::start().await else { return };
+    let story = Story::begin(&replicas).await;
+    let project = story.ada.create_project(&story.organization, "site").await;
+    let environment = story.ada.create_environment(&project, "production", true).await;
+    let follow = "subscription($id: ID!) { deploymentUpdated(environmentId: $id) { state } }";
+    let mut live = story.bob_at_b.follow(follow, json!({ "id": environment.id })).await;
+    // Until he hears of one, he may not have begun to listen.
+    let told = loop {
+        story.ada.draft(&environment, &[("index.html", b"one")], None).await;
+        let began = Instant::now();
+        if let Ok(item) = tokio::time::timeout(SECOND, live.item()).await {
+            assert_eq!(item["deploymentUpdated"]["state"], "DRAFT");
+            break began.elapsed();
+        }
+    };
+    assert!(told < SECOND, "told after {told:?}");
+    let began = Instant::now();
+    story.revoke().await;
+    let (code, message, at) = live.cut().await;
+    let after = at.saturating_duration_since(began);
+    assert!(code == "FORBIDDEN" && after < SECOND, "{code} after {after:?}: {message}");
+}

@@ -12,7 +12,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("authz", &[]),
     ("error", &["authz", "domain"]),
     ("authn", &["domain", "sys"]),
-    ("audit", &[]),
+    ("audit", &["authz"]),
     ("store", &["audit", "authz", "domain", "error", "sys"]),
     ("op", &["audit", "authz", "error", "store"]),
     ("config", &["authz", "domain", "error", "store"]),
@@ -20,8 +20,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("edge", &[]),
     ("service", &["audit", "authn", "authz", "config", "domain", "error", "op", "runtime", "store", "sys"]),
     ("tasks", &["domain", "edge", "error", "runtime", "service", "store", "sys", "workflow"]),
-    ("workflow", &["audit", "authz", "domain", "edge", "error", "runtime", "service", "store", "sys", "tasks"]),
-    ("graphql", &["authz", "domain", "error", "op", "runtime", "service", "store"]),
+    ("workflow", &["audit", "domain", "edge", "error", "runtime", "service", "store", "sys", "tasks"]),
+    ("graphql", &["authz", "domain", "error", "op", "runtime", "service", "store", "sys"]),
     ("http", &["domain", "error", "graphql", "op", "service", "store", "sys"]),
     (
         "server",
@@ -51,6 +51,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("chacha20poly1305", &["src/authn/"]),
     ("hyper", &["src/edge/", "src/runtime/", "src/command/sample.rs"]),
     ("reqwest", &["src/cli/", "src/command/demo.rs"]),
+    ("tokio_tungstenite", &["src/cli/"]),
     ("clap", &["src/cli/"]),
 ];
 

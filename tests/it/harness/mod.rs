@@ -7,15 +7,17 @@ mod database;
 mod deployments;
 mod edge;
 mod instances;
+mod live;
 mod real;
 mod server;
 mod stories;
 
 pub(crate) use blobs::{digest, entry};
-pub(crate) use client::{Client, Refusal};
+pub(crate) use client::{Client, Refusal, text};
 pub(crate) use database::Database;
 pub(crate) use deployments::{CREATE_DEPLOYMENT, DEPLOY, DEPLOYMENT, Deployment, ROLLBACK, draft_input};
 pub(crate) use edge::{Page, host, raw, visit};
+pub(crate) use live::{Heard, Live, PROTOCOL};
 pub(crate) use real::RealServer;
 pub(crate) use server::TestServer;
 pub(crate) use stories::{Environment, GRANT, grant};

@@ -76,6 +76,11 @@ impl TestServer {
         (store, keys)
     }
 
+    /// Where its database is: for what somebody can try who has it in hand.
+    pub(crate) fn database_url(&self) -> String {
+        self.config.database()
+    }
+
     /// A client that is nobody yet.
     pub(crate) fn client(&self) -> Client {
         Client::new(self.api_address())

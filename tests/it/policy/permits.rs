@@ -66,6 +66,12 @@ impl Things {
                 variables: json!({ "id": self.project, "of": self.owner }),
                 onlooker: "FORBIDDEN",
             },
+            Call {
+                field: "Query.auditLog",
+                document: "query($id: String!) { auditLog(scope: $id) { nodes { id } } }",
+                variables: json!({ "id": self.project }),
+                onlooker: "FORBIDDEN",
+            },
             call("Query.organization", "query($id: ID!) { organization(id: $id) { id } }", &self.organization, "ok"),
             call("Query.project", "query($id: ID!) { project(id: $id) { id } }", &self.project, "ok"),
             call("Query.environment", "query($id: ID!) { environment(id: $id) { id } }", environment, "ok"),

@@ -9,7 +9,8 @@ const APPROVE: &str =
 const ACTIVATE: &str = "mutation($input: ActivateEligibleRoleInput!) {
     activateEligibleRole(input: $input) { binding { id notAfter reason role } } }";
 const END: &str = "mutation($input: EndActivationInput!) { endActivation(input: $input) { endedId } }";
-const TAKE_BACK: &str = "mutation($input: DeleteEligibleRoleInput!) { deleteEligibleRole(input: $input) { deletedId } }";
+const TAKE_BACK: &str =
+    "mutation($input: DeleteEligibleRoleInput!) { deleteEligibleRole(input: $input) { deletedId } }";
 
 fn approve(subject: &Client, role: &str, seconds: i32) -> Value {
     let subject = &subject.account.email;
@@ -26,16 +27,21 @@ async fn an_emergency_is_announced_and_ends() {
     let (ada, dev, eve) = (server.sign_up("ada").await, server.sign_up("dev").await, server.sign_up("eve").await);
     let environment = ada.create_site().await;
     ada.grant(&dev, "ownstak/viewer", "acme").await;
-    let id = ada.ok(APPROVE, approve(&dev, "ownstak/editor", 3600)).await["createEligibleRole"]["eligibleRole"]["id"].clone();
+    let id = ada.ok(APPROVE, approve(&dev, "ownstak/editor", 3600)).await["createEligibleRole"]["eligibleRole"]["id"]
+        .clone();
     assert!(!dev.can("deployment.create", &environment.id).await, "it does not count before it is activated");
     let mine = dev.ok("{ viewer { eligibleRoles { nodes { id role maxDurationSeconds } } } }", json!({})).await;
-    assert_eq!(mine["viewer"]["eligibleRoles"]["nodes"], json!([{ "id": id, "role": "ownstak/editor", "maxDurationSeconds": 3600 }]));
+    assert_eq!(
+        mine["viewer"]["eligibleRoles"]["nodes"],
+        json!([{ "id": id, "role": "ownstak/editor", "maxDurationSeconds": 3600 }])
+    );
 
     assert_eq!(eve.code(ACTIVATE, activate(&id, "curious", None)).await, "NOT_FOUND");
     assert_eq!(ada.code(ACTIVATE, activate(&id, "not mine", None)).await, "NOT_FOUND");
     assert_eq!(dev.code(ACTIVATE, activate(&id, "  ", None)).await, "INVALID_INPUT", "a reason has to be given");
     assert_eq!(dev.code(ACTIVATE, activate(&id, "too long", Some(3601))).await, "INVALID_INPUT");
-    let binding = dev.ok(ACTIVATE, activate(&id, "the shop is down", Some(600))).await["activateEligibleRole"]["binding"].clone();
+    let binding =
+        dev.ok(ACTIVATE, activate(&id, "the shop is down", Some(600))).await["activateEligibleRole"]["binding"].clone();
     assert_eq!((&binding["role"], &binding["reason"]), (&json!("ownstak/editor"), &json!("the shop is down")));
     assert!(binding["notAfter"].is_string(), "it ends by itself");
     assert!(dev.can("deployment.create", &environment.id).await);

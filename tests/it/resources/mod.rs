@@ -1,10 +1,13 @@
 //! Stories by resource, told through the API and the edge.
 
 mod access;
+mod audit;
+mod audit_export;
 mod crash;
 mod demo;
 mod deployment;
 mod edge;
+mod eligible_role;
 mod environment;
 mod forgery;
 mod hostile;
@@ -14,8 +17,9 @@ mod organization;
 mod pages;
 mod people;
 mod process;
-mod eligible_role;
 mod project;
 mod question;
+mod review;
 mod role;
 mod session;
+mod usage;

@@ -13,7 +13,8 @@ const DECISION: &str = "query($subject: String, $capability: String!, $resource:
 const PREVIEW: &str = "query($changes: [AccessChangeInput!]!) { previewAccessChange(changes: $changes) {
     epoch violations { kind sentence policyTestId }
     differences { user { name } scope gained { capability environments } lost { capability environments } } } }";
-const CHANGE: &str = "mutation($input: ChangeAccessInput!) { changeAccess(input: $input) { bindings { id } revokedIds } }";
+const CHANGE: &str =
+    "mutation($input: ChangeAccessInput!) { changeAccess(input: $input) { bindings { id } revokedIds } }";
 const ASSERT: &str =
     "mutation($input: CreatePolicyTestInput!) { createPolicyTest(input: $input) { policyTest { id } } }";
 
@@ -22,7 +23,12 @@ fn names(answer: &Value) -> Vec<&str> {
 }
 
 async fn people(server: &TestServer) -> [Client; 4] {
-    let people = [server.sign_up("ada").await, server.sign_up("ed").await, server.sign_up("vic").await, server.sign_up("eve").await];
+    let people = [
+        server.sign_up("ada").await,
+        server.sign_up("ed").await,
+        server.sign_up("vic").await,
+        server.sign_up("eve").await,
+    ];
     people[0].create_site().await;
     people[0].grant(&people[1], "ownstak/editor", "acme").await;
     people[0].grant(&people[2], "ownstak/viewer", "acme/site").await;
@@ -46,7 +52,10 @@ async fn who_can_is_told_to_those_who_may_see_the_people() {
     first["after"] = page["endCursor"].clone();
     let rest = ada.ok(WHO_CAN, first).await["whoCan"].clone();
     assert_eq!((names(&rest["nodes"]), &rest["endCursor"]), (vec!["ed"], &Value::Null));
-    assert_eq!(names(&ada.ok(WHO_CAN, ask("project.view", "acme/site")).await["whoCan"]["nodes"]), ["ada", "ed", "vic"]);
+    assert_eq!(
+        names(&ada.ok(WHO_CAN, ask("project.view", "acme/site")).await["whoCan"]["nodes"]),
+        ["ada", "ed", "vic"]
+    );
     assert_eq!(vic.code(WHO_CAN, deployers.clone()).await, "FORBIDDEN");
     assert_eq!(eve.code(WHO_CAN, deployers).await, "NOT_FOUND");
     assert_eq!(ada.code(WHO_CAN, ask("deployment.fly", "acme")).await, "INVALID_INPUT");
@@ -99,7 +108,8 @@ async fn a_change_is_seen_before_it_is_made_and_made_as_it_was_seen() {
 async fn changes_are_made_all_or_none_and_rails_are_told_beforehand() {
     let server = TestServer::start().await;
     let [ada, ed, _, _] = people(&server).await;
-    let bindings = "{ organization(path: \"acme\") { bindings { nodes { id role subject { ... on User { name } } } } } }";
+    let bindings =
+        "{ organization(path: \"acme\") { bindings { nodes { id role subject { ... on User { name } } } } } }";
     let listed = ada.ok(bindings, json!({})).await;
     let own = listed["organization"]["bindings"]["nodes"][0]["id"].clone();
     let leave = json!([{ "revokeBinding": { "id": own } }]);
@@ -137,9 +147,11 @@ async fn what_an_organization_asserts_stays_so() {
     let made = ada.ok(ASSERT, assertion(&vic.account.email, "deployment.create")).await;
     let id = made["createPolicyTest"]["policyTest"]["id"].clone();
 
-    for scope in ["acme", "acme/site", "acme/site/production"] {
-        let refusal = ada.refusal(GRANT, grant(&vic, "ownstak/editor", scope)).await;
-        assert_eq!(refusal.extensions["reason"], "POLICY_TEST_BROKEN", "{scope}");
+    let alone = |scope: &str| json!({ "input": { "subject": vic.account.email, "capability": "deployment.create", "scope": scope } });
+    let role = |scope: &str| grant(&vic, "ownstak/editor", scope);
+    for gift in [role("acme"), role("acme/site"), alone("acme/site"), alone("acme/site/production")] {
+        let refusal = ada.refusal(GRANT, gift.clone()).await;
+        assert_eq!(refusal.extensions["reason"], "POLICY_TEST_BROKEN", "{gift}");
         assert!(refusal.message.contains("viewers do not deploy"), "{}", refusal.message);
     }
     let mut later = grant(&vic, "ownstak/editor", "acme");
@@ -148,11 +160,14 @@ async fn what_an_organization_asserts_stays_so() {
     ada.grant(&eve, "ownstak/editor", "acme").await;
     let change = json!([{ "grantRole": { "subject": vic.account.email, "role": "ownstak/admin", "scope": "acme" } }]);
     let preview = ada.ok(PREVIEW, json!({ "changes": change })).await["previewAccessChange"].clone();
-    assert_eq!((&preview["violations"][0]["kind"], &preview["violations"][0]["policyTestId"]), (&json!("POLICY_TEST_BROKEN"), &id));
+    assert_eq!(
+        (&preview["violations"][0]["kind"], &preview["violations"][0]["policyTestId"]),
+        (&json!("POLICY_TEST_BROKEN"), &id)
+    );
     // On another kind of environment it is not asserted.
     let project = text(&ada.ok("{ project(path: \"acme/site\") { id } }", json!({})).await["project"]["id"]);
     let staging = ada.create_environment(&project, "staging", false).await;
-    ada.grant(&vic, "ownstak/editor", &staging.path).await;
+    ada.ok(GRANT, alone(&staging.path)).await;
     let delete = "mutation($input: DeletePolicyTestInput!) { deletePolicyTest(input: $input) { deletedId } }";
     assert_eq!(eve.code(delete, json!({ "input": { "id": id } })).await, "FORBIDDEN");
     ada.ok(delete, json!({ "input": { "id": id } })).await;
@@ -163,13 +178,16 @@ async fn what_an_organization_asserts_stays_so() {
 async fn turning_staging_into_production_is_weighed_too() {
     let server = TestServer::start().await;
     let [ada, _, vic, _] = people(&server).await;
-    let data = ada.ok("{ project(path: \"acme/site\") { id organization { id } } }", json!({})).await["project"].clone();
+    let data =
+        ada.ok("{ project(path: \"acme/site\") { id organization { id } } }", json!({})).await["project"].clone();
     let staging = ada.create_environment(&text(&data["id"]), "staging", false).await;
     let assertion = json!({ "input": { "organizationId": data["organization"]["id"], "name": "not in production",
         "subject": vic.account.email, "capability": "deployment.create", "environments": "PRODUCTION" } });
     ada.ok(ASSERT, assertion).await;
-    ada.grant(&vic, "ownstak/editor", &staging.path).await;
-    let update = "mutation($input: UpdateEnvironmentInput!) { updateEnvironment(input: $input) { environment { id } } }";
+    let alone = json!({ "subject": vic.account.email, "capability": "deployment.create", "scope": staging.path });
+    ada.ok(GRANT, json!({ "input": alone })).await;
+    let update =
+        "mutation($input: UpdateEnvironmentInput!) { updateEnvironment(input: $input) { environment { id } } }";
     let version = ada.ok("query($id: ID!) { environment(id: $id) { version } }", json!({ "id": staging.id })).await;
     let input = json!({ "input": { "id": staging.id, "production": true, "expectedVersion": version["environment"]["version"] } });
     assert_eq!(ada.refusal(update, input).await.extensions["reason"], "POLICY_TEST_BROKEN");

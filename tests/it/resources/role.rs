@@ -67,11 +67,13 @@ async fn a_role_stays_in_its_organization_and_gives_no_more_than_its_maker_holds
     assert_eq!(eve.code(UPDATE, change).await, "NOT_FOUND");
     assert_eq!(eve.code(DELETE, json!({ "input": { "id": id } })).await, "NOT_FOUND");
     // One that manages access and little else puts nothing into a role that it lacks.
-    ada.ok(GRANT, json!({ "input": { "subject": mia.account.email, "capability": "access.manage", "scope": "acme" } })).await;
+    ada.ok(GRANT, json!({ "input": { "subject": mia.account.email, "capability": "access.manage", "scope": "acme" } }))
+        .await;
     ada.grant(&mia, "ownstak/viewer", "acme").await;
     let refusal = mia.refusal(CREATE, role("acme", "strong", &[row("PROJECT", "project.delete", "ANY")])).await;
     assert_eq!((refusal.code.as_str(), &refusal.extensions["capability"]), ("FORBIDDEN", &json!("project.delete")));
-    let grown = json!({ "input": { "id": id, "rows": [row("PROJECT", "project.delete", "ANY")], "expectedVersion": 1 } });
+    let grown =
+        json!({ "input": { "id": id, "rows": [row("PROJECT", "project.delete", "ANY")], "expectedVersion": 1 } });
     assert_eq!(mia.code(UPDATE, grown).await, "FORBIDDEN", "nor into one that is there");
     assert_eq!(mia.code(CREATE, role("console", "strong", &rows)).await, "NOT_FOUND");
     make(&mia, "acme", "weak", &[row("PROJECT", "project.view", "ANY")]).await;
@@ -93,10 +95,16 @@ async fn every_row_that_cannot_be_is_told() {
     let told = refusal.extensions.to_string();
     assert!((0..4).all(|place| told.contains(&format!("rows[{place}]"))), "{told}");
     for name in ["", "Odd", "a/b", "ümlaut", &"x".repeat(64)] {
-        assert_eq!(ada.code(CREATE, role("acme", name, &[row("PROJECT", "project.view", "ANY")])).await, "INVALID_INPUT");
+        assert_eq!(
+            ada.code(CREATE, role("acme", name, &[row("PROJECT", "project.view", "ANY")])).await,
+            "INVALID_INPUT"
+        );
     }
     assert_eq!(ada.code(CREATE, role("acme", "none", &[])).await, "INVALID_INPUT");
-    assert_eq!(ada.code(CREATE, role("acme/site", "x", &[row("PROJECT", "project.view", "ANY")])).await, "INVALID_INPUT");
+    assert_eq!(
+        ada.code(CREATE, role("acme/site", "x", &[row("PROJECT", "project.view", "ANY")])).await,
+        "INVALID_INPUT"
+    );
 }
 
 #[tokio::test]
@@ -106,13 +114,17 @@ async fn a_pack_is_imported_whole_or_not_at_all_and_comes_out_as_it_went_in() {
     let environment = ada.create_site().await;
     let heading = "role,bound_at,capability,environments,reach,basis";
     let import = |pack: &str, text: &str| json!({ "input": { "scope": "acme", "pack": pack, "text": text } });
-    let bad = format!("{heading}\nops,project,project.view,any,self,x\nops,galaxy,log.view,any,self,x\nops,project,log.fly,any,self,x\nops,project,log.view,sometimes,self,x\n");
+    let bad = format!(
+        "{heading}\nops,project,project.view,any,self,x\nops,galaxy,log.view,any,self,x\nops,project,log.fly,any,self,x\nops,project,log.view,sometimes,self,x\n"
+    );
     let told = ada.refusal(IMPORT, import("ours", &bad)).await;
     assert_eq!(told.code, "INVALID_INPUT");
     assert!(["line 3", "line 4", "line 5"].iter().all(|line| told.message.contains(line)), "{}", told.message);
     assert_eq!(ada.code(PACK, json!({ "scope": "acme", "pack": "ours" })).await, "NOT_FOUND", "nothing was made");
 
-    let good = format!("{heading}\nops,project,environment.view,any,self,exported\nops,project,log.view,nonproduction,self,exported\nwatch,project,project.view,any,self,exported\n");
+    let good = format!(
+        "{heading}\nops,project,environment.view,any,self,exported\nops,project,log.view,nonproduction,self,exported\nwatch,project,project.view,any,self,exported\n"
+    );
     let made = ada.ok(IMPORT, import("ours", &good)).await;
     assert_eq!(made["importRolePack"]["roles"], json!([{ "name": "ours/ops" }, { "name": "ours/watch" }]));
     assert_eq!(ada.ok(PACK, json!({ "scope": "acme", "pack": "ours" })).await["rolePack"], good.as_str());
@@ -131,9 +143,7 @@ async fn bindings_of_another_console_are_taken_whole_or_not_at_all() {
     let server = TestServer::start().await;
     let (ada, dev, ops) = (server.sign_up("ada").await, server.sign_up("dev").await, server.sign_up("ops").await);
     let environment = ada.create_site().await;
-    let import = |scope: &str, list: &Value| {
-        json!({ "input": { "scope": scope, "pack": "mia-console", "bindings": list.to_string() } })
-    };
+    let import = |scope: &str, list: &Value| json!({ "input": { "scope": scope, "pack": "mia-console", "bindings": list.to_string() } });
     let project = json!({ "resourceType": "project", "resourceId": "acme/site" });
     let good = json!([
         { "bindingId": "b1", "subjects": [dev.account.email], "roles": ["developer"], "resource": project },
@@ -149,14 +159,22 @@ async fn bindings_of_another_console_are_taken_whole_or_not_at_all() {
     let told = ada.refusal(BINDINGS, import("acme", &bad)).await;
     assert_eq!(told.code, "INVALID_INPUT");
     let all = told.extensions.to_string();
-    for place in ["bindings[0].subjects", "bindings[0].roles", "bindings[1].permissions", "bindings[2].resource", "bindings[3].resource"] {
+    for place in [
+        "bindings[0].subjects",
+        "bindings[0].roles",
+        "bindings[1].permissions",
+        "bindings[2].resource",
+        "bindings[3].resource",
+    ] {
         assert!(all.contains(place), "{place}: {all}");
     }
-    assert!(!dev.can("deployment.create", &environment.id).await);
+    let read = "query($id: ID!) { environment(id: $id) { id } }";
+    assert_eq!(dev.code(read, json!({ "id": environment.id })).await, "NOT_FOUND", "nothing was made");
     let made = ada.ok(BINDINGS, import("acme", &good)).await;
     assert_eq!(made["importBindings"]["bindings"].as_array().unwrap().len(), 3);
     assert!(ops.can("log.view", &environment.id).await);
-    let exported: Value = serde_json::from_str(&text(&ada.ok(EXPORT, json!({ "scope": "acme" })).await["bindingsExport"])).unwrap();
+    let exported: Value =
+        serde_json::from_str(&text(&ada.ok(EXPORT, json!({ "scope": "acme" })).await["bindingsExport"])).unwrap();
     assert_eq!(exported.as_array().unwrap().len(), 4, "{exported}");
     // What comes out goes in again.
     let again = ada.ok(BINDINGS, import("acme", &exported)).await;

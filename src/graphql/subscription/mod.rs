@@ -1,0 +1,90 @@
+//! The subscriptions. Each field takes a [`guard::Guard`] first and hands it its stream: it is judged at the start, and again
+//! whenever authority may have changed.
+
+mod guard;
+
+use std::sync::Arc;
+
+use async_graphql::{Context, ID, Subscription as Root};
+use futures_util::{Stream, StreamExt};
+
+use entities::ids::{DeploymentId, EnvironmentId};
+
+use super::context::{op, request};
+use super::directive::requires;
+use super::input;
+use super::types::Deployment;
+use super::types::deployment::{LogLine, lines};
+use super::types::question::AccessChange;
+use crate::authz::cap;
+use crate::error::Result;
+use crate::service::access::watching;
+use crate::service::{follow, resolve};
+use guard::Guard;
+
+/// What can be followed. Every stream ends with one error, `FORBIDDEN`, when the authority to follow it ends.
+#[derive(Default)]
+pub struct Subscription;
+
+/// What can be followed. Every stream ends with one error, `FORBIDDEN`, when the authority to follow it ends.
+#[Root]
+impl Subscription {
+    /// What the programs of an environment's active deployments print, as they print it: the last lines first, then each that
+    /// comes. Requires `log.view`.
+    #[graphql(directive = requires::apply("log.view".into(), "environmentId".into()))]
+    async fn environment_log(
+        &self,
+        ctx: &Context<'_>,
+        environment_id: ID,
+        #[graphql(default = 100)] last: i32,
+    ) -> Result<impl Stream<Item = Result<LogLine>>> {
+        let last = lines(last)?;
+        let id = input::id::<EnvironmentId>("environmentId", &environment_id)?;
+        let (guard, permit) = Guard::<cap::LogView>::judge(ctx, id).await?;
+        let log = follow::environment_log(Arc::clone(&request(ctx).app), permit, last);
+        Ok(guard.over(log.map(|line| line.map(LogLine::from))))
+    }
+
+    /// What a deployment's program prints, as it prints it: the last lines first, then each that comes, until nothing more can
+    /// come. Requires `log.view`.
+    #[graphql(directive = requires::apply("log.view".into(), "deploymentId".into()))]
+    async fn deployment_log(
+        &self,
+        ctx: &Context<'_>,
+        deployment_id: ID,
+        #[graphql(default = 100)] last: i32,
+    ) -> Result<impl Stream<Item = Result<LogLine>>> {
+        let last = lines(last)?;
+        let id = input::id::<DeploymentId>("deploymentId", &deployment_id)?;
+        let (guard, permit) = Guard::<cap::LogView>::judge(ctx, id).await?;
+        let log = follow::deployment_log(Arc::clone(&request(ctx).app), permit, id, last);
+        Ok(guard.over(log.map(|line| line.map(LogLine::from))))
+    }
+
+    /// Who gains and loses what on a scope and below it, and why, as it happens. `scope` is the id or path of an organization,
+    /// project or environment, or `console`. Requires `member.view`.
+    #[graphql(directive = requires::apply("member.view".into(), "scope".into()))]
+    async fn access_changed(
+        &self,
+        ctx: &Context<'_>,
+        scope: String,
+    ) -> Result<impl Stream<Item = Result<AccessChange>>> {
+        let scope = resolve::scope(op(ctx), &scope).await?;
+        let (guard, permit) = Guard::<cap::MemberView>::judge(ctx, scope).await?;
+        let changes = watching::follow(op(ctx).store().clone(), permit).await?;
+        Ok(guard.over(changes.map(|changed| changed.map(AccessChange))))
+    }
+
+    /// The deployments of an environment, each whenever it comes to another state, and new ones. Requires `deployment.view`.
+    #[graphql(directive = requires::apply("deployment.view".into(), "environmentId".into()))]
+    async fn deployment_updated(
+        &self,
+        ctx: &Context<'_>,
+        environment_id: ID,
+    ) -> Result<impl Stream<Item = Result<Deployment>>> {
+        let id = input::id::<EnvironmentId>("environmentId", &environment_id)?;
+        let (guard, permit) = Guard::<cap::DeploymentView>::judge(ctx, id).await?;
+        let changes = follow::deployments(Arc::clone(&request(ctx).app), permit, id).await?;
+        Ok(guard.over(changes.map(|row| row.map(Deployment))))
+    }
+}
