@@ -9,7 +9,9 @@ use tokio::sync::Mutex;
 use entities::ids::{EnvironmentId, SessionId, UserId};
 
 use crate::audit::Entry;
-use crate::authz::{Authority, Capability, Decision, Facts, Held, Mask, Packs, Permit, Scope, Visible, explain};
+use crate::authz::{
+    Authority, Capability, Decided, Decision, Facts, Held, Mask, Packs, Permit, Scope, Visible, explain,
+};
 use crate::error::{Error, Result};
 use crate::store::facts;
 use crate::store::standing::{Pinned, Standing, Standings};
@@ -124,9 +126,15 @@ impl Op {
     pub async fn permit<C: Held>(&self, target: impl Into<Target>) -> Result<Permit<C>> {
         let (user, target) = (self.user()?, target.into());
         let scope = scope_of(&self.store, target).await?;
-        let standing = self.standing(user, &[scope]).await?;
-        let permit = judge(standing.authority(), &standing.facts(&[scope]), target, scope, Permit::judge)?;
-        self.store.used(user, permit.scope(), C::CAPABILITY);
+        let decided = match self.recall(user, scope).await {
+            Some(decided) => decided,
+            None => {
+                let decided = self.standing(user, &[scope]).await?.decided(&[scope]);
+                decided.into_iter().next().ok_or_else(|| unseen(target))?
+            }
+        };
+        let permit = decided.permit().ok_or_else(|| refusal::<C>(decided.held(), target))?;
+        self.store.used(user, scope, C::CAPABILITY);
         Ok(permit)
     }
 
@@ -303,6 +311,18 @@ impl Op {
         Ok(actor.about(&facts::of_scopes(write, &landing).await?))
     }
 
+    /// What was decided about the scope before, for reads, as long as it holds; it keeps the rest of the request to it.
+    async fn recall(&self, user: UserId, scope: Scope) -> Option<Decided> {
+        if self.changes() > 0 {
+            return None;
+        }
+        let mut pinned = self.pinned.lock().await;
+        if !pinned.as_ref().is_some_and(Pinned::holds) {
+            *pinned = self.standings.recall(&self.store, user, self.actor.narrowing());
+        }
+        pinned.as_ref()?.standing.recall(scope)
+    }
+
     /// What the actor holds, for reads; until a change begins, the same whenever it is asked.
     async fn standing(&self, user: UserId, scopes: &[Scope]) -> Result<Arc<Standing>> {
         if self.changes() > 0 {
@@ -329,14 +349,24 @@ fn judge<C: Held>(
     if let Some(permit) = rule(authority, facts, scope) {
         return Ok(permit);
     }
-    let view = match target {
+    let view = if authority.allows(facts, scope, view_of(target)) { view_of(target).mask() } else { Mask::EMPTY };
+    Err(refusal::<C>(view, target))
+}
+
+/// The refusal that somebody may learn who holds this on the target's scope: what they may not view does not exist.
+fn refusal<C: Held>(held: Mask, target: Target) -> Error {
+    if held.contains(view_of(target)) {
+        Error::Forbidden { capability: C::CAPABILITY, resource: name(target) }
+    } else {
+        unseen(target)
+    }
+}
+
+/// The capability without which a target does not exist for somebody.
+fn view_of(target: Target) -> Capability {
+    match target {
         Target::Scope(scope) => scope.view(),
         Target::Deployment(_) => Capability::DeploymentView,
         Target::Binding(_) => Capability::MemberView,
-    };
-    if authority.allows(facts, scope, view) {
-        Err(Error::Forbidden { capability: C::CAPABILITY, resource: name(target) })
-    } else {
-        Err(unseen(target))
     }
 }

@@ -61,7 +61,7 @@ struct Server<'a> {
 impl Server<'_> {
     fn masks(&self, actor: usize, scopes: &[Scope]) -> Result<FxHashMap<Scope, Mask>> {
         let actor = UserId::from(world::user(actor));
-        let found = self.runtime.block_on(self.standings.of(&self.store, actor, None, scopes));
+        let found = self.runtime.block_on(self.standings.of(&self.store, actor, None, None, scopes));
         Ok(found.map_err(told)?.standing.masks(scopes))
     }
 }
@@ -73,6 +73,13 @@ impl Contestant for Server<'_> {
 
     fn ask(&mut self, number: usize) -> Result<bool> {
         let request = &self.requests[number];
+        let actor = UserId::from(world::user(request.actor));
+        // As an operation asks: what is remembered first.
+        if let Some(pinned) = self.standings.recall(&self.store, actor, None)
+            && let Some(decided) = pinned.standing.recall(request.scope)
+        {
+            return Ok(decided.held().contains(request.capability));
+        }
         let masks = self.masks(request.actor, &[request.scope])?;
         Ok(masks.get(&request.scope).is_some_and(|mask| mask.contains(request.capability)))
     }
