@@ -1,5 +1,6 @@
 //! The authorization program against an oracle that was written straight from the rules, and every cell of every pack.
 
+mod escalation;
 mod estate;
 mod explain;
 mod matrix;

@@ -16,7 +16,7 @@ use reeve::authz::{Capability, EnvironmentKind, Scope, Subject};
 pub(super) use dice::Dice;
 pub(super) use draw::{Sizes, some_lines};
 pub(super) use gift::{Outcome, Step};
-pub(super) use rules::{Bits, Held, Pair, bit};
+pub(super) use rules::{Bits, Held, Pair, bit, names};
 pub(super) use tables::{Tables, deployment_of};
 
 use super::world::texts;

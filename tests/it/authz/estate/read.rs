@@ -1,5 +1,7 @@
 //! An installation read back from the tables, as it stands after requests have changed it.
 
+use std::collections::HashMap;
+
 use entities::values::{ScopeKind, SubjectKind};
 use entities::{binding, environment, organization, policy_epoch, project, role, team, team_member, user};
 use reeve::authz::{EnvironmentKind, RowWords, Scope, Subject};
@@ -95,10 +97,15 @@ impl Tables {
         }
     }
 
-    /// The version of an environment, which its edits name.
-    pub(in crate::authz) async fn version(&self, id: u128) -> i32 {
-        let id = entities::ids::EnvironmentId::from(id);
-        environment::Entity::find_by_id(id).one(&self.db).await.unwrap().unwrap().version
+    /// The versions of the environments, which their edits name.
+    pub(in crate::authz) async fn versions(&self) -> HashMap<u128, i32> {
+        let rows = environment::Entity::find().all(&self.db).await.unwrap();
+        rows.into_iter().map(|row| (row.id.into(), row.version)).collect()
+    }
+
+    /// For what else there is to be read.
+    pub(in crate::authz) fn connection(&self) -> &sea_orm::DatabaseConnection {
+        &self.db
     }
 
     /// The policy epoch.

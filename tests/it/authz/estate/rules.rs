@@ -18,6 +18,12 @@ pub(in crate::authz) fn bit(capability: Capability) -> Bits {
     1 << (capability as u32)
 }
 
+/// In words.
+pub(in crate::authz) fn names(bits: Bits) -> String {
+    let names = Capability::ALL.iter().filter(|each| bits & bit(**each) != 0).map(|each| each.name());
+    names.collect::<Vec<_>>().join(", ")
+}
+
 fn place(kind: EnvironmentKind) -> usize {
     match kind {
         Production => 0,

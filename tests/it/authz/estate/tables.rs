@@ -265,6 +265,15 @@ impl Tables {
         self.bump().await;
     }
 
+    /// Binds what was given by somebody before, and takes other bindings away.
+    pub(in crate::authz) async fn rebind(&self, now: i64, bound: &[Bound], gone: &[u128]) {
+        use sea_orm::{ColumnTrait, QueryFilter};
+        let keys: Vec<Uuid> = gone.iter().map(|id| Uuid::from_u128(*id)).collect();
+        binding::Entity::delete_many().filter(binding::Column::Id.is_in(keys)).exec(&self.db).await.unwrap();
+        insert!(self.db, bound.iter().map(|each| binding_row(now, each)));
+        self.bump().await;
+    }
+
     /// Everybody of the installation, in a session each.
     pub(in crate::authz) async fn sign_in(
         &self,

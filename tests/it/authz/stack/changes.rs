@@ -52,7 +52,7 @@ impl Stage {
         let environment = self.estate.environments[place].clone();
         let id = word(Scope::Environment(environment.id));
         let production = environment.kind != Production;
-        let version = self.tables.version(environment.id).await;
+        let version = self.tables.versions().await[&environment.id];
         let input = json!({ "input": { "id": id, "production": production, "expectedVersion": version } });
         let held = self.estate.held(self.estate.people[0].id);
         let scope = Scope::Environment(environment.id);

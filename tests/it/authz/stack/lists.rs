@@ -8,7 +8,7 @@ use reeve::authz::{Capability, Scope};
 use reeve::op::{Actor, Op};
 use serde_json::{Value, json};
 
-use super::super::estate::{Bits, Held, bit, deployment_of};
+use super::super::estate::{Bits, Held, bit, deployment_of, names};
 use super::{Stage, word};
 use crate::harness::{Client, text};
 
@@ -56,7 +56,7 @@ impl Stage {
             for &scope in &scopes {
                 let expected = self.estate.allowed(&held, scope);
                 let said = masks[&scope].iter().fold(0, |bits: Bits, each| bits | bit(each));
-                assert_eq!(said, expected, "user {user:x} on {scope:?}: {}", differing(said, expected));
+                assert_eq!(said, expected, "user {user:x} on {scope:?}: {}", names(said ^ expected));
                 self.count("decisions", expected);
             }
         }
@@ -149,10 +149,4 @@ impl Stage {
         }
         if answer.errors.is_empty() { Ok(answer.data) } else { Err(format!("{answer:#?}")) }
     }
-}
-
-/// The capabilities on which two sets differ.
-fn differing(one: Bits, other: Bits) -> String {
-    let names = Capability::ALL.iter().filter(|each| (one ^ other) & bit(**each) != 0).map(|each| each.name());
-    names.collect::<Vec<_>>().join(", ")
 }
