@@ -4,7 +4,7 @@ use reeve::authz::{Capability, Scope};
 use sea_orm::EntityTrait;
 use serde_json::{Value, json};
 
-use super::super::estate::{Estate, Step, bit};
+use super::super::estate::{Estate, Line, Step, bit};
 use super::{GROUP, Plot, Tally, bound};
 
 /// A mutation and its input.
@@ -14,13 +14,15 @@ pub(super) struct Call {
     pub(super) input: Value,
     /// What it gives, if it is a gift.
     pub(super) gives: Vec<Step>,
+    /// What it puts into a role, and whose the role is.
+    pub(super) defines: Option<(Vec<Line>, Scope)>,
     /// The environment whose kind it changes.
     pub(super) kind_of: Option<Scope>,
 }
 
 impl Call {
     pub(super) fn new(name: &'static str, input: Value) -> Self {
-        Self { name, input, gives: Vec::new(), kind_of: None }
+        Self { name, input, gives: Vec::new(), defines: None, kind_of: None }
     }
 
     pub(super) fn document(&self) -> String {
@@ -53,6 +55,9 @@ impl Plot {
         for step in &call.gives {
             let outcome = estate.apply(actor, std::slice::from_ref(step));
             assert_eq!(outcome.beyond, 0, "{who} gave what they do not hold: {call:?}");
+        }
+        if let Some((lines, owner)) = &call.defines {
+            assert!(before.may_define(&before.held(actor), lines, *owner), "{who} defined too much: {call:?}");
         }
         if let Some(scope) = call.kind_of {
             let [production, nonproduction] = before.holds(&before.held(actor), scope, false);

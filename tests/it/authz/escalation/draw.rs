@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::super::estate::{Bits, Bound, Given, Line, PACK_ROLES, Step, bit, some_lines};
 use super::calls::Call;
-use super::{DAY, GROUP, Plot};
+use super::{DAY, GROUP, Plot, bound};
 
 /// The word by which the API knows a scope.
 pub(super) fn word(scope: Scope) -> String {
@@ -163,11 +163,12 @@ impl Plot {
         self.scope_of(who, Capability::AccessManage, owns)
     }
 
-    fn new_role(&mut self, who: usize) -> Value {
+    fn new_role(&mut self, who: usize) -> (Value, Vec<Line>, Scope) {
         let owner = self.owner_for(who);
         let lines = self.some_rows(who, owner);
         self.serial += 1;
-        json!({ "scope": word(owner), "name": format!("made-{}", self.serial), "rows": rows(&lines) })
+        let input = json!({ "scope": word(owner), "name": format!("made-{}", self.serial), "rows": rows(&lines) });
+        (input, lines, owner)
     }
 
     /// A role that was made, mostly one that this person may change.
@@ -180,10 +181,25 @@ impl Plot {
         (!from.is_empty()).then(|| self.dice.pick(&from))
     }
 
-    fn edited_role(&mut self, who: usize) -> Option<Value> {
+    fn edited_role(&mut self, who: usize) -> Option<(Value, Vec<Line>, Scope)> {
         let (id, owner, version) = self.some_made(who)?;
         let lines = self.some_rows(who, owner);
-        Some(json!({ "id": id, "rows": rows(&lines), "expectedVersion": version }))
+        Some((json!({ "id": id, "rows": rows(&lines), "expectedVersion": version }), lines, owner))
+    }
+
+    /// A role that was made, for somebody, where it counts: it may be edited later.
+    fn made_gift(&mut self, who: usize) -> Option<Bound> {
+        let (key, owner, _) = self.some_made(who)?;
+        let levels: Vec<String> = self.estate.lines(&key).iter().map(|line| line.bound_at.clone()).collect();
+        let inside = |scope: &Scope| self.estate.lineage(*scope).contains(&owner);
+        let fits = |scope: &Scope| levels.iter().any(|level| level == scope.level().name());
+        let scopes: Vec<Scope> =
+            self.estate.scopes().into_iter().filter(|scope| inside(scope) && fits(scope)).collect();
+        if scopes.is_empty() {
+            return None;
+        }
+        let (scope, subject, id) = (self.dice.pick(&scopes), self.some_subject(), self.dice.key());
+        Some(bound(id, subject, Given::Role(key), scope))
     }
 
     fn some_binding(&mut self, who: usize) -> u128 {
@@ -237,11 +253,11 @@ impl Plot {
         let mut weighable = true;
         for _ in 0..count {
             match self.dice.below(6) {
-                0 => changes.push(json!({ "createRole": self.new_role(who) })),
+                0 => changes.push(json!({ "createRole": self.new_role(who).0 })),
                 1 => {
                     // What a role gives then is not known beforehand.
                     weighable = false;
-                    changes.extend(self.edited_role(who).map(|input| json!({ "updateRole": input })));
+                    changes.extend(self.edited_role(who).map(|edit| json!({ "updateRole": edit.0 })));
                 }
                 2 => {
                     let id = self.some_binding(who);
@@ -299,7 +315,11 @@ impl Plot {
         self.serial += 1;
         let slug = format!("x{}", self.serial);
         let call = match self.dice.below(100) {
-            0..=24 => {
+            0..=7 => {
+                let gift = self.made_gift(who)?;
+                self.grant_call(&gift)
+            }
+            8..=24 => {
                 let gift = self.some_gift(who);
                 self.grant_call(&gift)
             }
@@ -308,8 +328,14 @@ impl Plot {
                 Call::new("revokeBinding", json!({ "id": BindingId::from(id).to_string() }))
             }
             30..=39 => self.several(who),
-            40..=46 => Call::new("createRole", self.new_role(who)),
-            47..=56 => Call::new("updateRole", self.edited_role(who)?),
+            40..=46 => {
+                let (input, lines, owner) = self.new_role(who);
+                Call { defines: Some((lines, owner)), ..Call::new("createRole", input) }
+            }
+            47..=56 => {
+                let (input, lines, owner) = self.edited_role(who)?;
+                Call { defines: Some((lines, owner)), ..Call::new("updateRole", input) }
+            }
             57..=59 => Call::new("deleteRole", json!({ "id": self.some_made(who)?.0 })),
             60..=63 => Call::new("importRolePack", self.pack(who)),
             64..=69 => {

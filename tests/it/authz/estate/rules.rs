@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use reeve::authz::EnvironmentKind::{Nonproduction, Production};
 use reeve::authz::{Capability, EnvironmentKind, Scope, Subject};
 
-use super::{Bound, Estate, Given};
+use super::{Bound, Estate, Given, Line};
 
 /// A set of capabilities, one bit for each.
 pub(in crate::authz) type Bits = u128;
@@ -53,6 +53,18 @@ fn open_while_suspended() -> Bits {
 fn closed_while_frozen() -> Bits {
     let closed = ["deployment.create", "deployment.redeploy", "environment.update", "environment.delete"];
     Capability::ALL.iter().filter(|each| closed.contains(&each.name())).fold(0, |bits, each| bits | bit(*each))
+}
+
+impl Line {
+    /// What it gives.
+    fn pair(&self) -> Pair {
+        let bits = bit(self.capability);
+        match self.environments.as_str() {
+            "production" => [bits, 0],
+            "nonproduction" => [0, bits],
+            _ => [bits; 2],
+        }
+    }
 }
 
 impl Estate {
@@ -126,12 +138,7 @@ impl Estate {
         };
         let mut landings = Vec::new();
         for line in self.lines(role).iter().filter(|line| line.bound_at == bound.level().name()) {
-            let bits = bit(line.capability);
-            let pair = match line.environments.as_str() {
-                "production" => [bits, 0],
-                "nonproduction" => [0, bits],
-                _ => [bits; 2],
-            };
+            let pair = line.pair();
             match (line.reach.as_str(), bound) {
                 ("self", _) => landings.push((bound, true, pair)),
                 ("parent", _) => landings.extend(self.parent(bound).map(|parent| (parent, false, pair))),
@@ -216,6 +223,20 @@ impl Estate {
             let mine = self.holds(held, at, spreads);
             pair[0] & !mine[0] == 0 && pair[1] & !mine[1] == 0
         })
+    }
+
+    /// Whether somebody who holds this may make or change a role of this owner so that it gives this.
+    pub(in crate::authz) fn may_define(&self, held: &Held, lines: &[Line], owner: Scope) -> bool {
+        let covers = |scope, below, pair: Pair| {
+            let mine = self.holds(held, scope, below);
+            pair[0] & !mine[0] == 0 && pair[1] & !mine[1] == 0
+        };
+        self.reaches(held, owner, Capability::AccessManage)
+            && lines.iter().all(|line| {
+                let up = line.reach == "parent" && line.bound_at == owner.level().name();
+                let above = self.parent(owner).filter(|_| up);
+                covers(owner, true, line.pair()) && above.is_none_or(|parent| covers(parent, false, line.pair()))
+            })
     }
 
     /// The bindings that give somebody a capability on a scope, under the kinds that it is judged by.
