@@ -6,73 +6,24 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::Mutex;
 
-use entities::ids::{BindingId, DeploymentId, EnvironmentId, OrganizationId, ProjectId, SessionId, TeamId, UserId};
+use entities::ids::{EnvironmentId, SessionId, UserId};
 
 use crate::audit::Entry;
-use crate::authz::{Authority, Capability, Decision, Facts, Held, Mask, Packs, Permit, Scope, Visible, explain};
+use crate::authz::{
+    Authority, Capability, Decided, Decision, Facts, Held, Mask, Packs, Permit, Scope, Visible, explain,
+};
 use crate::error::{Error, Result};
 use crate::store::facts;
 use crate::store::standing::{Pinned, Standing, Standings};
-use crate::store::{Source, Store, Write};
+use crate::store::{Store, Write};
 use crate::store::{population, role};
 
-/// Who asks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Actor {
-    /// Nobody is signed in.
-    Anonymous,
-    /// A user, in a session.
-    User {
-        /// Who.
-        id: UserId,
-        /// In which session.
-        session: SessionId,
-    },
-    /// A user, by an upload token, for nothing but content of one draft.
-    Upload {
-        /// Who.
-        id: UserId,
-    },
-}
+mod actor;
+mod target;
 
-/// What a permit is wanted for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Target {
-    /// A scope itself.
-    Scope(Scope),
-    /// A deployment, judged on its environment.
-    Deployment(DeploymentId),
-    /// A binding, judged where it sits.
-    Binding(BindingId),
-}
-
-impl From<Scope> for Target {
-    fn from(scope: Scope) -> Self {
-        Self::Scope(scope)
-    }
-}
-impl From<DeploymentId> for Target {
-    fn from(id: DeploymentId) -> Self {
-        Self::Deployment(id)
-    }
-}
-impl From<BindingId> for Target {
-    fn from(id: BindingId) -> Self {
-        Self::Binding(id)
-    }
-}
-
-macro_rules! scopes {
-    ($($id:ident => $variant:ident),*) => { $(
-        impl From<$id> for Scope {
-            fn from(id: $id) -> Self { Self::$variant(id.into()) }
-        }
-        impl From<$id> for Target {
-            fn from(id: $id) -> Self { Self::Scope(id.into()) }
-        }
-    )* };
-}
-scopes!(TeamId => Team, OrganizationId => Organization, ProjectId => Project, EnvironmentId => Environment);
+pub use actor::Actor;
+pub use target::{Target, name, scope_name};
+use target::{scope_of, unseen};
 
 /// One operation.
 pub struct Op {
@@ -92,21 +43,28 @@ impl Op {
         Self { actor, request_id, store, standings, pinned: Mutex::default(), changes: AtomicU64::new(0) }
     }
 
-    /// Another operation of the same actor, which has read nothing yet.
-    #[must_use]
-    pub fn again(&self) -> Self {
-        Self::new(self.actor, self.request_id.clone(), self.store.clone(), self.standings.clone())
-    }
-
     /// Who asks.
     ///
     /// # Errors
     /// `Unauthenticated` when nobody is signed in.
     pub fn user(&self) -> Result<UserId> {
-        match self.actor {
-            Actor::User { id, .. } | Actor::Upload { id } => Ok(id),
-            Actor::Anonymous => Err(Error::Unauthenticated("sign in first".to_owned())),
-        }
+        self.actor.user()
+    }
+
+    /// Who asks, in which session: for what no key may do.
+    ///
+    /// # Errors
+    /// `Unauthenticated` when nobody is signed in; `FailedPrecondition` by a key.
+    pub fn session(&self) -> Result<(UserId, SessionId)> {
+        self.actor.session()
+    }
+
+    /// Who asks, with all that they are: for what no capability stands for, so that no narrowed key carries it.
+    ///
+    /// # Errors
+    /// `Unauthenticated` when nobody is signed in; `FailedPrecondition` by a key that is narrowed.
+    pub fn oneself(&self) -> Result<UserId> {
+        self.actor.oneself()
     }
 
     /// Who asks, as it was established.
@@ -168,9 +126,15 @@ impl Op {
     pub async fn permit<C: Held>(&self, target: impl Into<Target>) -> Result<Permit<C>> {
         let (user, target) = (self.user()?, target.into());
         let scope = scope_of(&self.store, target).await?;
-        let standing = self.standing(user, &[scope]).await?;
-        let permit = judge(standing.authority(), &standing.facts(&[scope]), target, scope, Permit::judge)?;
-        self.store.used(user, permit.scope(), C::CAPABILITY);
+        let decided = match self.recall(user, scope).await {
+            Some(decided) => decided,
+            None => {
+                let decided = self.standing(user, &[scope]).await?.decided(&[scope]);
+                decided.into_iter().next().ok_or_else(|| unseen(target))?
+            }
+        };
+        let permit = decided.permit().ok_or_else(|| refusal::<C>(decided.held(), target))?;
+        self.store.used(user, scope, C::CAPABILITY);
         Ok(permit)
     }
 
@@ -265,7 +229,7 @@ impl Op {
         };
         let packs = role::packs(write).await?;
         let known = facts::of_scopes(write, &[scope]).await?;
-        let facts = facts::of_actor(write, &packs, user).await?.about(&known);
+        let facts = facts::of_actor(write, &packs, user, self.actor.narrowing()).await?.about(&known);
         write.concerns(scope, &known);
         let there = scope == Scope::Console || known.contains_key(&scope);
         let decision = there.then(|| explain(&facts, &packs, C::CAPABILITY, scope));
@@ -316,7 +280,7 @@ impl Op {
         let standing = if self.user().is_ok_and(|user| user == subject) {
             self.standing(subject, &[scope]).await?
         } else {
-            self.standings.of(&self.store, subject, None, &[scope]).await?.standing
+            self.standings.of(&self.store, subject, None, None, &[scope]).await?.standing
         };
         Ok((standing.explain(capability, scope), standing.packs().clone()))
     }
@@ -334,18 +298,38 @@ impl Op {
     /// # Errors
     /// `Unavailable` when the database does not answer.
     pub async fn facts_about_gift(&self, write: &Write, packs: &Packs, scope: Scope) -> Result<Facts> {
-        let actor = facts::of_actor(write, packs, self.user()?).await?;
-        let landing: Vec<Scope> = population::landing(write, &[scope]).await?.into_iter().collect();
+        self.facts_about_gifts(write, packs, &[scope]).await
+    }
+
+    /// The same for what is given on several scopes.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database does not answer.
+    pub async fn facts_about_gifts(&self, write: &Write, packs: &Packs, scopes: &[Scope]) -> Result<Facts> {
+        let actor = facts::of_actor(write, packs, self.user()?, self.actor.narrowing()).await?;
+        let landing: Vec<Scope> = population::landing(write, scopes).await?.into_iter().collect();
         Ok(actor.about(&facts::of_scopes(write, &landing).await?))
+    }
+
+    /// What was decided about the scope before, for reads, as long as it holds; it keeps the rest of the request to it.
+    async fn recall(&self, user: UserId, scope: Scope) -> Option<Decided> {
+        if self.changes() > 0 {
+            return None;
+        }
+        let mut pinned = self.pinned.lock().await;
+        if !pinned.as_ref().is_some_and(Pinned::holds) {
+            *pinned = self.standings.recall(&self.store, user, self.actor.narrowing());
+        }
+        pinned.as_ref()?.standing.recall(scope)
     }
 
     /// What the actor holds, for reads; until a change begins, the same whenever it is asked.
     async fn standing(&self, user: UserId, scopes: &[Scope]) -> Result<Arc<Standing>> {
         if self.changes() > 0 {
-            return Ok(self.standings.of(&self.store, user, None, scopes).await?.standing);
+            return Ok(self.standings.of(&self.store, user, self.actor.narrowing(), None, scopes).await?.standing);
         }
         let mut pinned = self.pinned.lock().await;
-        let found = self.standings.of(&self.store, user, pinned.take(), scopes).await?;
+        let found = self.standings.of(&self.store, user, self.actor.narrowing(), pinned.take(), scopes).await?;
         *pinned = Some(found.clone());
         Ok(found.standing)
     }
@@ -353,16 +337,6 @@ impl Op {
 
 /// How a permit is judged.
 type Rule<C> = fn(&Authority, &Facts, Scope) -> Option<Permit<C>>;
-
-/// The scope on which a target is judged; it never changes.
-async fn scope_of(source: &impl Source, target: Target) -> Result<Scope> {
-    let scope = match target {
-        Target::Scope(scope) => Some(scope),
-        Target::Deployment(id) => facts::of_deployment(source, id).await?,
-        Target::Binding(id) => facts::of_binding(source, id).await?,
-    };
-    scope.ok_or_else(|| unseen(target))
-}
 
 /// The permit, or the refusal that the actor may learn: what it may not view does not exist.
 fn judge<C: Held>(
@@ -375,47 +349,24 @@ fn judge<C: Held>(
     if let Some(permit) = rule(authority, facts, scope) {
         return Ok(permit);
     }
-    let view = match target {
+    let view = if authority.allows(facts, scope, view_of(target)) { view_of(target).mask() } else { Mask::EMPTY };
+    Err(refusal::<C>(view, target))
+}
+
+/// The refusal that somebody may learn who holds this on the target's scope: what they may not view does not exist.
+fn refusal<C: Held>(held: Mask, target: Target) -> Error {
+    if held.contains(view_of(target)) {
+        Error::Forbidden { capability: C::CAPABILITY, resource: name(target) }
+    } else {
+        unseen(target)
+    }
+}
+
+/// The capability without which a target does not exist for somebody.
+fn view_of(target: Target) -> Capability {
+    match target {
         Target::Scope(scope) => scope.view(),
         Target::Deployment(_) => Capability::DeploymentView,
         Target::Binding(_) => Capability::MemberView,
-    };
-    if authority.allows(facts, scope, view) {
-        Err(Error::Forbidden { capability: C::CAPABILITY, resource: name(target) })
-    } else {
-        Err(unseen(target))
-    }
-}
-
-fn unseen(target: Target) -> Error {
-    let kind = match target {
-        Target::Scope(Scope::Console) => "console",
-        Target::Scope(Scope::Team(_)) => "team",
-        Target::Scope(Scope::Organization(_)) => "organization",
-        Target::Scope(Scope::Project(_)) => "project",
-        Target::Scope(Scope::Environment(_)) => "environment",
-        Target::Deployment(_) => "deployment",
-        Target::Binding(_) => "binding",
-    };
-    Error::not_found(kind)
-}
-
-/// The id by which people know a target.
-pub fn name(target: Target) -> String {
-    match target {
-        Target::Scope(scope) => scope_name(scope),
-        Target::Deployment(id) => id.to_string(),
-        Target::Binding(id) => id.to_string(),
-    }
-}
-
-/// The id by which people know a scope.
-pub fn scope_name(scope: Scope) -> String {
-    match scope {
-        Scope::Console => "console".to_owned(),
-        Scope::Team(key) => TeamId::from(key).to_string(),
-        Scope::Organization(key) => OrganizationId::from(key).to_string(),
-        Scope::Project(key) => ProjectId::from(key).to_string(),
-        Scope::Environment(key) => EnvironmentId::from(key).to_string(),
     }
 }

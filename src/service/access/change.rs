@@ -4,17 +4,21 @@
 
 use std::collections::BTreeSet;
 
-use entities::ids::{BindingId, RoleId};
-use entities::{access_change, binding, role as role_row};
+use entities::ids::{BindingId, RoleId, TeamId, TransferId, UserId};
+use entities::{access_change, binding, environment, organization, role as role_row, team_member, user};
 
+use super::invitation::Acceptance;
+use super::lock::LockChange;
+use super::person::PersonChange;
 use super::rails::{self, Rail};
 use super::standing::{Affected, Difference, Standing};
-use super::{Grant, eligible, grant, role};
+use super::team::TeamChange;
+use super::{Grant, eligible, grant, role, transfer};
 use crate::audit::Entry;
 use crate::authz::Scope;
 use crate::error::{Error, Result};
 use crate::op::{Op, scope_name};
-use crate::store::{self, Write, population};
+use crate::store::{self, Write, facts, population};
 use crate::sys::clock;
 
 /// One change of who holds what.
@@ -34,6 +38,16 @@ pub enum Change {
     UpdateRole(role::Update),
     /// Removes a role that nobody has.
     DeleteRole(RoleId),
+    /// Changes who is in a team.
+    Team(TeamChange),
+    /// Takes somebody out of somewhere.
+    Person(PersonChange),
+    /// Suspends or freezes something, or lifts that.
+    Lock(LockChange),
+    /// Takes an invitation.
+    Accept(Acceptance),
+    /// Takes over an organization that is offered.
+    AcceptTransfer(TransferId),
 }
 
 /// What came of one change.
@@ -47,6 +61,22 @@ pub enum Changed {
     Role(role_row::Model),
     /// The role that is gone.
     RoleGone(RoleId),
+    /// The membership as it is now.
+    Member(team_member::Model),
+    /// Who is no longer in the team.
+    MemberGone(UserId),
+    /// The team that is gone.
+    TeamGone(TeamId),
+    /// Everything that was taken from somebody.
+    Removed(Vec<binding::Model>),
+    /// The service account that is gone.
+    AccountGone(UserId),
+    /// The user as they are now.
+    User(user::Model),
+    /// The organization as it is now.
+    Organization(organization::Model),
+    /// The environment as it is now.
+    Environment(environment::Model),
 }
 
 /// What changes would do.
@@ -70,6 +100,11 @@ impl Change {
             Self::CreateRole(_) => "access.create_role",
             Self::UpdateRole(_) => "access.update_role",
             Self::DeleteRole(_) => "access.delete_role",
+            Self::Team(change) => change.operation(),
+            Self::Person(change) => change.operation(),
+            Self::Lock(change) => change.operation(),
+            Self::Accept(_) => "invitation.accept",
+            Self::AcceptTransfer(_) => "transfer.accept",
         }
     }
 
@@ -82,6 +117,11 @@ impl Change {
             Self::EndActivation(id) => eligible::affected_by_end(op, write, *id).await,
             Self::UpdateRole(input) => role::affected(write, input.id).await,
             Self::CreateRole(_) | Self::DeleteRole(_) => Ok(Affected::default()),
+            Self::Team(change) => change.affected(write).await,
+            Self::Person(change) => change.affected(write).await,
+            Self::Lock(change) => change.affected(write).await,
+            Self::Accept(change) => change.affected(write).await,
+            Self::AcceptTransfer(id) => transfer::affected(write, *id).await,
         }
     }
 
@@ -94,6 +134,11 @@ impl Change {
             Self::CreateRole(input) => role::create(op, write, rails, input).await.map(Changed::Role),
             Self::UpdateRole(input) => role::update(op, write, rails, input).await.map(Changed::Role),
             Self::DeleteRole(id) => role::delete(op, write, id).await.map(|()| Changed::RoleGone(id)),
+            Self::Team(change) => change.apply(op, write, rails).await,
+            Self::Person(change) => change.apply(op, write).await,
+            Self::Lock(change) => change.apply(op, write).await,
+            Self::Accept(change) => change.apply(op, write).await,
+            Self::AcceptTransfer(id) => transfer::accept(op, write, id).await,
         }
     }
 }
@@ -193,7 +238,7 @@ impl Watch {
     pub(in crate::service) async fn end(self, write: &Write) -> Result<(Vec<Difference>, Vec<Rail>)> {
         let packs = store::role::packs(write).await?;
         let after = Standing::read(write, &packs, &self.affected).await?;
-        let rails = self.guard.broken(write, &packs).await?;
+        let rails = self.guard.broken(write, &packs, &self.affected).await?;
         Ok((self.before.differences(&after, &self.affected), rails))
     }
 }
@@ -237,4 +282,11 @@ async fn publish(write: &mut Write, differences: &[Difference]) -> Result<()> {
         differences: told.collect(),
     };
     store::access_change::append(write, row).await
+}
+
+/// Tells the entry where a change happens that takes no permit there.
+pub(super) async fn place(write: &mut Write, scope: Scope) -> Result<()> {
+    let known = facts::of_scopes(write, &[scope]).await?;
+    write.concerns(scope, &known);
+    Ok(())
 }

@@ -5,5 +5,6 @@ mod mia_team;
 mod mia_team_works;
 mod operations;
 mod permits;
+mod permits_of_people;
 mod specification;
 mod world;

@@ -15,11 +15,11 @@ const PAGE: &[u8] = b"<h1>acme</h1>";
 
 /// How a field is called, and what the onlooker is answered: `ownstak/viewer` on the organization, who may view everything
 /// but the people, and do nothing.
-struct Call {
-    field: &'static str,
-    document: &'static str,
-    variables: Value,
-    onlooker: &'static str,
+pub(super) struct Call {
+    pub(super) field: &'static str,
+    pub(super) document: &'static str,
+    pub(super) variables: Value,
+    pub(super) onlooker: &'static str,
 }
 
 /// What the calls are about; a throw-away organization beside it, since one with projects cannot be removed.
@@ -218,11 +218,15 @@ impl Things {
 }
 
 /// `Type.field` of every field that says `@requires`, with the capability.
-fn required() -> BTreeMap<String, String> {
+pub(super) fn required() -> BTreeMap<String, String> {
     let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("schema.graphql")).unwrap();
     let mut required = BTreeMap::new();
     for definition in parse_schema(&text).unwrap().definitions {
         let TypeSystemDefinition::Type(definition) = definition else { continue };
+        // What is followed goes through another door: `live::cut` tries that one in the same way.
+        if definition.node.name.node == "Subscription" {
+            continue;
+        }
         let fields = match &definition.node.kind {
             TypeKind::Object(object) => &object.fields,
             TypeKind::Interface(interface) => &interface.fields,
@@ -240,7 +244,7 @@ fn required() -> BTreeMap<String, String> {
     required
 }
 
-async fn answer(client: &Client, call: &Call) -> (String, Value) {
+pub(super) async fn answer(client: &Client, call: &Call) -> (String, Value) {
     let response = client.query(call.document, call.variables.clone()).await;
     if response.errors.is_empty() {
         return ("ok".to_owned(), Value::Null);
@@ -257,7 +261,8 @@ async fn no_field_forgets_its_permit() {
     let things = Things::new(&ada, &onlooker).await;
     let calls: Vec<Call> = [things.reads(), things.makes(), things.ends()].into_iter().flatten().collect();
     let required = required();
-    let listed: BTreeSet<&str> = calls.iter().map(|call| call.field).collect();
+    let mut listed: BTreeSet<&str> = calls.iter().map(|call| call.field).collect();
+    listed.extend(super::permits_of_people::FIELDS);
     let known: BTreeSet<&str> = required.keys().map(String::as_str).collect();
     assert_eq!(known, listed, "the left says `@requires` in the schema, the right is called here: add or erase a call");
     let mut differing = Vec::new();
