@@ -261,8 +261,9 @@ crepe! {
 
     // Giving (rule 8). The giver holds what the way of giving needs, and every row of the gift where it would land, in
     // both kinds and reaching as far. Whoever joins a team is given what the team has and has not lost. A role may be bound anywhere
-    // below the scope that owns it, so its rows are weighed there, whatever they would be bound at. A freeze does not
-    // count here: it binds the receiver as it binds the giver.
+    // below the scope that owns it, so its rows are weighed there, whatever they would be bound at; and bound at the
+    // owner itself, those that reach up land above it. A freeze does not count here: it binds the receiver as it binds
+    // the giver.
     struct Needs(Scope, Masks, Spread);
     Needs(gift.scope, Masks::both(Capability::AccessManage.mask()), Spread::Below) <- Give(gift, way),
         (way == Way::Binding);
@@ -271,6 +272,8 @@ crepe! {
     Needs(at, masks, spread) <- Give(gift, _), !Ended(gift), Landed(binding, _, at, spread, masks), (binding == gift);
     Needs(scope, Masks::both(Capability::AccessManage.mask()), Spread::Below) <- Define(_, scope);
     Needs(scope, row.masks, Spread::Below) <- Define(role, scope), Defined(packs), for row in packs.rows(role);
+    Needs(parent, row.masks, Spread::Here) <- Define(role, scope), Defined(packs), for row in packs.rows(role),
+        (row.bound_at == scope.level() && row.reach == Reach::Parent), Known(facts), for parent in facts.parent(scope);
     struct Withheld(Scope, Capability);
     Withheld(at, capability) <- Needs(at, wanted, _), Limits(scope, limit, mask), (scope == at && limit == Limit::Key),
         for capability in wanted.either().minus(mask).iter();
