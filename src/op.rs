@@ -6,15 +6,20 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::Mutex;
 
-use entities::ids::{BindingId, DeploymentId, EnvironmentId, OrganizationId, ProjectId, SessionId, TeamId, UserId};
+use entities::ids::{EnvironmentId, SessionId, UserId};
 
 use crate::audit::Entry;
-use crate::authz::{Authority, Capability, Decision, Facts, Held, Mask, Packs, Permit, Scope, Visible, explain};
+use crate::authz::{Authority, Capability, Decision, Facts, Held, Mask, Packs, Permit, Scope, Sight, Visible, explain};
 use crate::error::{Error, Result};
 use crate::store::facts;
 use crate::store::standing::{Pinned, Standing, Standings};
-use crate::store::{Source, Store, Write};
+use crate::store::{Store, Write};
 use crate::store::{population, role};
+
+mod target;
+
+pub use target::{Target, name, scope_name};
+use target::{scope_of, unseen, view};
 
 /// Who asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,45 +39,6 @@ pub enum Actor {
         id: UserId,
     },
 }
-
-/// What a permit is wanted for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Target {
-    /// A scope itself.
-    Scope(Scope),
-    /// A deployment, judged on its environment.
-    Deployment(DeploymentId),
-    /// A binding, judged where it sits.
-    Binding(BindingId),
-}
-
-impl From<Scope> for Target {
-    fn from(scope: Scope) -> Self {
-        Self::Scope(scope)
-    }
-}
-impl From<DeploymentId> for Target {
-    fn from(id: DeploymentId) -> Self {
-        Self::Deployment(id)
-    }
-}
-impl From<BindingId> for Target {
-    fn from(id: BindingId) -> Self {
-        Self::Binding(id)
-    }
-}
-
-macro_rules! scopes {
-    ($($id:ident => $variant:ident),*) => { $(
-        impl From<$id> for Scope {
-            fn from(id: $id) -> Self { Self::$variant(id.into()) }
-        }
-        impl From<$id> for Target {
-            fn from(id: $id) -> Self { Self::Scope(id.into()) }
-        }
-    )* };
-}
-scopes!(TeamId => Team, OrganizationId => Organization, ProjectId => Project, EnvironmentId => Environment);
 
 /// One operation.
 pub struct Op {
@@ -256,18 +222,14 @@ impl Op {
     /// stands against it.
     async fn judge_in<C: Held>(&self, write: &mut Write, target: Target, rule: Rule<C>) -> Result<Permit<C>> {
         let user = self.user()?;
-        let scope = match scope_of(write, target).await {
-            Ok(scope) => scope,
-            Err(error) => {
-                write.entry().is_refused_for(C::CAPABILITY, None);
-                return Err(error);
-            }
-        };
+        let scope = scope_of(write, target).await?;
         let packs = role::packs(write).await?;
         let known = facts::of_scopes(write, &[scope]).await?;
         let facts = facts::of_actor(write, &packs, user).await?.about(&known);
-        write.concerns(scope, &known);
         let there = scope == Scope::Console || known.contains_key(&scope);
+        if there || matches!(target, Target::Scope(_)) {
+            write.concerns(scope, &known);
+        }
         let decision = there.then(|| explain(&facts, &packs, C::CAPABILITY, scope));
         let verdict = judge(&Authority::of(&facts, &packs), &facts, target, scope, rule);
         match &verdict {
@@ -289,6 +251,14 @@ impl Op {
             Ok(user) => Ok(self.standing(user, &[]).await?.visible()),
             Err(_) => Ok(Visible::nothing()),
         }
+    }
+
+    /// What the actor may view, of every kind of scope.
+    ///
+    /// # Errors
+    /// `Unauthenticated`; `Unavailable` when the database does not answer.
+    pub async fn sight(&self) -> Result<Sight> {
+        Ok(self.standing(self.user()?, &[]).await?.sight())
     }
 
     /// What the actor holds on each of these scopes: one derivation, a constant number of statements.
@@ -354,16 +324,6 @@ impl Op {
 /// How a permit is judged.
 type Rule<C> = fn(&Authority, &Facts, Scope) -> Option<Permit<C>>;
 
-/// The scope on which a target is judged; it never changes.
-async fn scope_of(source: &impl Source, target: Target) -> Result<Scope> {
-    let scope = match target {
-        Target::Scope(scope) => Some(scope),
-        Target::Deployment(id) => facts::of_deployment(source, id).await?,
-        Target::Binding(id) => facts::of_binding(source, id).await?,
-    };
-    scope.ok_or_else(|| unseen(target))
-}
-
 /// The permit, or the refusal that the actor may learn: what it may not view does not exist.
 fn judge<C: Held>(
     authority: &Authority,
@@ -372,50 +332,18 @@ fn judge<C: Held>(
     scope: Scope,
     rule: Rule<C>,
 ) -> Result<Permit<C>> {
-    if let Some(permit) = rule(authority, facts, scope) {
+    // What is judged on another kind of scope, and held here because of where it is bound, does not show what is here.
+    let shown =
+        |capability: Capability| capability.level() == scope.level() || authority.allows(facts, scope, scope.view());
+    if shown(C::CAPABILITY)
+        && let Some(permit) = rule(authority, facts, scope)
+    {
         return Ok(permit);
     }
-    let view = match target {
-        Target::Scope(scope) => scope.view(),
-        Target::Deployment(_) => Capability::DeploymentView,
-        Target::Binding(_) => Capability::MemberView,
-    };
-    if authority.allows(facts, scope, view) {
+    let view = view(target);
+    if shown(view) && authority.allows(facts, scope, view) {
         Err(Error::Forbidden { capability: C::CAPABILITY, resource: name(target) })
     } else {
         Err(unseen(target))
-    }
-}
-
-fn unseen(target: Target) -> Error {
-    let kind = match target {
-        Target::Scope(Scope::Console) => "console",
-        Target::Scope(Scope::Team(_)) => "team",
-        Target::Scope(Scope::Organization(_)) => "organization",
-        Target::Scope(Scope::Project(_)) => "project",
-        Target::Scope(Scope::Environment(_)) => "environment",
-        Target::Deployment(_) => "deployment",
-        Target::Binding(_) => "binding",
-    };
-    Error::not_found(kind)
-}
-
-/// The id by which people know a target.
-pub fn name(target: Target) -> String {
-    match target {
-        Target::Scope(scope) => scope_name(scope),
-        Target::Deployment(id) => id.to_string(),
-        Target::Binding(id) => id.to_string(),
-    }
-}
-
-/// The id by which people know a scope.
-pub fn scope_name(scope: Scope) -> String {
-    match scope {
-        Scope::Console => "console".to_owned(),
-        Scope::Team(key) => TeamId::from(key).to_string(),
-        Scope::Organization(key) => OrganizationId::from(key).to_string(),
-        Scope::Project(key) => ProjectId::from(key).to_string(),
-        Scope::Environment(key) => EnvironmentId::from(key).to_string(),
     }
 }

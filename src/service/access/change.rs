@@ -11,9 +11,9 @@ use super::rails::{self, Rail};
 use super::standing::{Affected, Difference, Standing};
 use super::{Grant, eligible, grant, role};
 use crate::audit::Entry;
-use crate::authz::Scope;
+use crate::authz::{Scope, cap};
 use crate::error::{Error, Result};
-use crate::op::{Op, scope_name};
+use crate::op::{Op, Target, name, scope_name};
 use crate::store::{self, Write, population};
 use crate::sys::clock;
 
@@ -71,6 +71,26 @@ impl Change {
             Self::UpdateRole(_) => "access.update_role",
             Self::DeleteRole(_) => "access.delete_role",
         }
+    }
+
+    /// Makes sure that the actor may begin it, before anything is looked at that nobody else may know of.
+    async fn allowed(&self, op: &Op, write: &mut Write) -> Result<()> {
+        let target: Target = match self {
+            Self::Grant(input) => input.scope.into(),
+            Self::Revoke(id) => (*id).into(),
+            Self::CreateRole(input) => input.scope.into(),
+            Self::UpdateRole(input) => input.id.into(),
+            Self::DeleteRole(id) => (*id).into(),
+            // Those are the actor's own, whom nobody else may touch.
+            Self::Activate(_) | Self::EndActivation(_) => return Ok(()),
+        };
+        let mut own = Entry::new(self.operation(), op.user().ok(), op.request_id().to_owned());
+        own.subject = Some(name(target));
+        let entry = std::mem::replace(write.entry(), own);
+        op.permit_in::<cap::AccessManage>(write, target).await?;
+        // Only a refusal is told of already.
+        *write.entry() = entry;
+        Ok(())
     }
 
     /// Whom and where it may touch, read before it is applied.
@@ -151,6 +171,7 @@ async fn begin(op: &Op, changes: &[Change], expected_epoch: Option<i64>) -> Resu
 async fn run(op: &Op, write: &mut Write, changes: Vec<Change>) -> Result<Ran> {
     let mut affected = Affected::default();
     for change in &changes {
+        change.allowed(op, write).await?;
         affected.add(change.affected(op, write).await?);
     }
     let watch = Watch::begin(write, affected).await?;

@@ -200,14 +200,14 @@ impl Reader<'_> {
     }
 }
 
-/// The bindings on a scope and below it, in the console form, that anybody may import elsewhere.
+/// The bindings on a scope, and on what the actor may see below it, in the console form, that anybody may import elsewhere.
 ///
 /// # Errors
 /// `Forbidden`, `NotFound` by `member.view`.
 pub async fn export(op: &Op, scope: Scope) -> Result<String> {
     super::who::may_see_people(op, scope).await?;
     let packs = store::role::packs(op.store()).await?;
-    let rows = population::bound_within(op.store(), scope).await?;
+    let rows = population::seen_within(op.store(), scope, &op.sight().await?).await?;
     let users: Vec<UserId> =
         rows.iter().filter(|row| row.subject_kind == SubjectKind::User).map(|row| UserId(row.subject_id)).collect();
     let emails: BTreeMap<UserId, String> =
