@@ -1,0 +1,121 @@
+//! What a permit can be wanted for, and on which scope it is judged. It decides nothing.
+
+use entities::ids::{
+    BindingId, DeploymentId, EligibleRoleId, EnvironmentId, Id, OrganizationId, PolicyTestId, ProjectId, RoleId, TeamId,
+};
+
+use crate::authz::{Capability, Scope};
+use crate::error::{Error, Result};
+use crate::store::{Source, eligible_role, facts, policy_test, role};
+
+/// What a permit is wanted for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Target {
+    /// A scope itself.
+    Scope(Scope),
+    /// A deployment, judged on its environment.
+    Deployment(DeploymentId),
+    /// A binding, judged where it sits.
+    Binding(BindingId),
+    /// A role that was made or imported, judged where it belongs.
+    Role(RoleId),
+    /// A role that can be activated for a while, judged where it would be bound.
+    EligibleRole(EligibleRoleId),
+    /// An assertion about access, judged on its organization.
+    PolicyTest(PolicyTestId),
+}
+
+impl From<Scope> for Target {
+    fn from(scope: Scope) -> Self {
+        Self::Scope(scope)
+    }
+}
+
+macro_rules! targets {
+    ($($id:ident => $variant:ident),*) => { $(
+        impl From<$id> for Target {
+            fn from(id: $id) -> Self { Self::$variant(id) }
+        }
+    )* };
+}
+targets!(
+    DeploymentId => Deployment, BindingId => Binding, RoleId => Role, EligibleRoleId => EligibleRole,
+    PolicyTestId => PolicyTest
+);
+
+macro_rules! scopes {
+    ($($id:ident => $variant:ident),*) => { $(
+        impl From<$id> for Scope {
+            fn from(id: $id) -> Self { Self::$variant(id.into()) }
+        }
+        impl From<$id> for Target {
+            fn from(id: $id) -> Self { Self::Scope(id.into()) }
+        }
+    )* };
+}
+scopes!(TeamId => Team, OrganizationId => Organization, ProjectId => Project, EnvironmentId => Environment);
+
+/// The scope on which a target is judged; it never changes. What is not there is judged on a scope that is not there, which
+/// takes the same way, and the same time, as what may not be viewed.
+pub(super) async fn scope_of(source: &impl Source, target: Target) -> Result<Scope> {
+    let (found, key) = match target {
+        Target::Scope(scope) => return Ok(scope),
+        Target::Deployment(id) => (facts::of_deployment(source, id).await?, id.uuid()),
+        Target::Binding(id) => (facts::of_binding(source, id).await?, id.uuid()),
+        Target::Role(id) => (role::scope_of(source, id).await?, id.uuid()),
+        Target::EligibleRole(id) => (eligible_role::scope_of(source, id).await?, id.uuid()),
+        Target::PolicyTest(id) => (policy_test::organization_of(source, id).await?.map(Scope::from), id.uuid()),
+    };
+    Ok(found.unwrap_or(Scope::Environment(key.as_u128())))
+}
+
+/// The capability without which it does not exist for somebody.
+pub(super) fn view(target: Target) -> Capability {
+    match target {
+        Target::Scope(scope) => scope.view(),
+        Target::Deployment(_) => Capability::DeploymentView,
+        Target::Binding(_) | Target::Role(_) | Target::EligibleRole(_) | Target::PolicyTest(_) => {
+            Capability::MemberView
+        }
+    }
+}
+
+/// The refusal of what may not be viewed, or is not there.
+pub(super) fn unseen(target: Target) -> Error {
+    let kind = match target {
+        Target::Scope(Scope::Console) => "console",
+        Target::Scope(Scope::Team(_)) => "team",
+        Target::Scope(Scope::Organization(_)) => "organization",
+        Target::Scope(Scope::Project(_)) => "project",
+        Target::Scope(Scope::Environment(_)) => "environment",
+        Target::Deployment(_) => "deployment",
+        Target::Binding(_) => "binding",
+        Target::Role(_) => "role",
+        Target::EligibleRole(_) => "eligible role",
+        Target::PolicyTest(_) => "policy test",
+    };
+    Error::not_found(kind)
+}
+
+/// The id by which people know a target.
+pub fn name(target: Target) -> String {
+    match target {
+        Target::Scope(scope) => scope_name(scope),
+        Target::Deployment(id) => id.to_string(),
+        Target::Binding(id) => id.to_string(),
+        Target::Role(id) => id.to_string(),
+        Target::EligibleRole(id) => id.to_string(),
+        Target::PolicyTest(id) => id.to_string(),
+    }
+}
+
+/// The id by which people know a scope.
+pub fn scope_name(scope: Scope) -> String {
+    match scope {
+        Scope::Console => "console".to_owned(),
+        Scope::Team(key) => TeamId::from(key).to_string(),
+        Scope::Organization(key) => OrganizationId::from(key).to_string(),
+        Scope::Project(key) => ProjectId::from(key).to_string(),
+        Scope::Environment(key) => EnvironmentId::from(key).to_string(),
+    }
+}
