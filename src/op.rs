@@ -16,29 +16,12 @@ use crate::store::standing::{Pinned, Standing, Standings};
 use crate::store::{Store, Write};
 use crate::store::{population, role};
 
+mod actor;
 mod target;
 
+pub use actor::Actor;
 pub use target::{Target, name, scope_name};
 use target::{scope_of, unseen, view};
-
-/// Who asks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Actor {
-    /// Nobody is signed in.
-    Anonymous,
-    /// A user, in a session.
-    User {
-        /// Who.
-        id: UserId,
-        /// In which session.
-        session: SessionId,
-    },
-    /// A user, by an upload token, for nothing but content of one draft.
-    Upload {
-        /// Who.
-        id: UserId,
-    },
-}
 
 /// One operation.
 pub struct Op {
@@ -58,21 +41,28 @@ impl Op {
         Self { actor, request_id, store, standings, pinned: Mutex::default(), changes: AtomicU64::new(0) }
     }
 
-    /// Another operation of the same actor, which has read nothing yet.
-    #[must_use]
-    pub fn again(&self) -> Self {
-        Self::new(self.actor, self.request_id.clone(), self.store.clone(), self.standings.clone())
-    }
-
     /// Who asks.
     ///
     /// # Errors
     /// `Unauthenticated` when nobody is signed in.
     pub fn user(&self) -> Result<UserId> {
-        match self.actor {
-            Actor::User { id, .. } | Actor::Upload { id } => Ok(id),
-            Actor::Anonymous => Err(Error::Unauthenticated("sign in first".to_owned())),
-        }
+        self.actor.user()
+    }
+
+    /// Who asks, in which session: for what no key may do.
+    ///
+    /// # Errors
+    /// `Unauthenticated` when nobody is signed in; `FailedPrecondition` by a key.
+    pub fn session(&self) -> Result<(UserId, SessionId)> {
+        self.actor.session()
+    }
+
+    /// Who asks, with all that they are: for what no capability stands for, so that no narrowed key carries it.
+    ///
+    /// # Errors
+    /// `Unauthenticated` when nobody is signed in; `FailedPrecondition` by a key that is narrowed.
+    pub fn oneself(&self) -> Result<UserId> {
+        self.actor.oneself()
     }
 
     /// Who asks, as it was established.
@@ -225,7 +215,7 @@ impl Op {
         let scope = scope_of(write, target).await?;
         let packs = role::packs(write).await?;
         let known = facts::of_scopes(write, &[scope]).await?;
-        let facts = facts::of_actor(write, &packs, user).await?.about(&known);
+        let facts = facts::of_actor(write, &packs, user, self.actor.narrowing()).await?.about(&known);
         let there = scope == Scope::Console || known.contains_key(&scope);
         if there || matches!(target, Target::Scope(_)) {
             write.concerns(scope, &known);
@@ -286,7 +276,7 @@ impl Op {
         let standing = if self.user().is_ok_and(|user| user == subject) {
             self.standing(subject, &[scope]).await?
         } else {
-            self.standings.of(&self.store, subject, None, &[scope]).await?.standing
+            self.standings.of(&self.store, subject, None, None, &[scope]).await?.standing
         };
         Ok((standing.explain(capability, scope), standing.packs().clone()))
     }
@@ -304,18 +294,26 @@ impl Op {
     /// # Errors
     /// `Unavailable` when the database does not answer.
     pub async fn facts_about_gift(&self, write: &Write, packs: &Packs, scope: Scope) -> Result<Facts> {
-        let actor = facts::of_actor(write, packs, self.user()?).await?;
-        let landing: Vec<Scope> = population::landing(write, &[scope]).await?.into_iter().collect();
+        self.facts_about_gifts(write, packs, &[scope]).await
+    }
+
+    /// The same for what is given on several scopes.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database does not answer.
+    pub async fn facts_about_gifts(&self, write: &Write, packs: &Packs, scopes: &[Scope]) -> Result<Facts> {
+        let actor = facts::of_actor(write, packs, self.user()?, self.actor.narrowing()).await?;
+        let landing: Vec<Scope> = population::landing(write, scopes).await?.into_iter().collect();
         Ok(actor.about(&facts::of_scopes(write, &landing).await?))
     }
 
     /// What the actor holds, for reads; until a change begins, the same whenever it is asked.
     async fn standing(&self, user: UserId, scopes: &[Scope]) -> Result<Arc<Standing>> {
         if self.changes() > 0 {
-            return Ok(self.standings.of(&self.store, user, None, scopes).await?.standing);
+            return Ok(self.standings.of(&self.store, user, self.actor.narrowing(), None, scopes).await?.standing);
         }
         let mut pinned = self.pinned.lock().await;
-        let found = self.standings.of(&self.store, user, pinned.take(), scopes).await?;
+        let found = self.standings.of(&self.store, user, self.actor.narrowing(), pinned.take(), scopes).await?;
         *pinned = Some(found.clone());
         Ok(found.standing)
     }
@@ -340,7 +338,7 @@ fn judge<C: Held>(
     {
         return Ok(permit);
     }
-    let view = view(target);
+    let view = view(target, scope);
     if shown(view) && authority.allows(facts, scope, view) {
         Err(Error::Forbidden { capability: C::CAPABILITY, resource: name(target) })
     } else {

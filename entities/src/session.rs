@@ -19,7 +19,7 @@ pub struct Model {
     pub expires_at: DateTimeUtc,
     /// When it was ended before its time.
     pub ended_at: Option<DateTimeUtc>,
-    /// Why: `signed_out`, `replayed`.
+    /// Why: `signed_out`, `replayed`, `suspended`.
     pub ended_reason: Option<String>,
 }
 

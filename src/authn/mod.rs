@@ -3,7 +3,8 @@
 
 pub mod keys;
 pub mod master_key;
+pub mod opaque;
 pub mod passwords;
 pub mod rate_limit;
-pub mod refresh;
+
 pub mod tokens;

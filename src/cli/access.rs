@@ -36,6 +36,7 @@ const EXPLAIN: &str = "query Explain($subject: String, $capability: String!, $re
       bindingId role subject throughTeam boundAt scope distance environments sentence
     }
     refusal { reason sentence bindingId }
+    missingGrant { role capability scope givers { id name email } }
   }
 }";
 
@@ -163,11 +164,38 @@ struct ExplainAnswer {
 }
 
 #[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Decision {
     allowed: bool,
     summary: String,
     because: Vec<Witness>,
     refusal: Option<Refusal>,
+    missing_grant: Option<MissingGrant>,
+}
+
+/// The least that would have to be given, and who could.
+#[derive(Serialize, Deserialize)]
+struct MissingGrant {
+    role: Option<String>,
+    capability: String,
+    scope: String,
+    givers: Vec<Giver>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Giver {
+    id: String,
+    name: String,
+    email: String,
+}
+
+impl MissingGrant {
+    fn sentence(&self) -> String {
+        let gift = self.role.as_ref().unwrap_or(&self.capability);
+        let givers: Vec<&str> = self.givers.iter().map(|giver| giver.email.as_str()).collect();
+        let whom = if givers.is_empty() { "nobody here".to_owned() } else { givers.join(", ") };
+        format!("`{gift}` on `{}` would be enough; it can be given by {whom}", self.scope)
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -264,6 +292,7 @@ pub(super) async fn explain(client: &Client, output: Output, args: ExplainArgs) 
     let reasons = decision.because.iter().map(|it| &it.sentence);
     let reasons = reasons.chain(decision.refusal.iter().map(|it| &it.sentence)).filter(|it| **it != decision.summary);
     lines.extend(reasons.map(|sentence| format!("  - {}", one_line(sentence))));
+    lines.extend(decision.missing_grant.iter().map(|it| format!("  - {}", one_line(&it.sentence()))));
     output.result(&answer, &lines.join("\n"))?;
     Ok(if decision.allowed { Exit::Ok } else { Exit::Refused })
 }

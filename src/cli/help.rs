@@ -5,11 +5,12 @@ use clap::CommandFactory;
 use super::{Cli, exit::Exit};
 
 /// Every visible command, by what people come for.
-const GROUPS: [(&str, &[&str]); 6] = [
+const GROUPS: [(&str, &[&str]); 7] = [
     ("Account", &["signup", "login", "logout", "whoami"]),
     ("Deploy", &["deploy", "rollback", "deployments", "log"]),
     ("Organize", &["create", "organizations", "projects", "environments"]),
-    ("Access", &["grant", "revoke", "bindings", "roles", "explain", "audit"]),
+    ("People", &["team", "invite", "accept", "key", "service-account"]),
+    ("Access", &["grant", "revoke", "bindings", "roles", "explain", "who-can", "review", "audit"]),
     ("Server", &["serve", "migrate", "bootstrap", "rotate-keys", "schema"]),
     ("Shell", &["completions", "help"]),
 ];
@@ -28,7 +29,7 @@ Examples:
 const ENVIRONMENT: &str = "\
 Environment:
   REEVE_SERVER      the server's address
-  REEVE_TOKEN       an access token, instead of the stored session
+  REEVE_TOKEN       a key or an access token, instead of the stored session
   REEVE_CONFIG_DIR  where credentials are kept [default: $XDG_CONFIG_HOME/reeve or ~/.config/reeve]";
 
 /// The whole command line with its help.
@@ -38,7 +39,7 @@ pub(super) fn command() -> clap::Command {
     for (group, names) in GROUPS {
         template.push_str(&format!("\n{group}:\n"));
         for name in names {
-            template.push_str(&format!("  {name:<14}  {}\n", about(&command, name)));
+            template.push_str(&format!("  {name:<15}  {}\n", about(&command, name)));
         }
     }
     template.push_str("\nOptions:\n{options}{after-help}");

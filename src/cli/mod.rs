@@ -13,12 +13,15 @@ mod exit;
 mod failure;
 mod follow;
 mod help;
+mod key;
 mod list;
 mod measure;
 mod output;
+mod people;
 mod rollback;
 mod serve;
 mod session;
+mod who;
 
 use std::process::ExitCode;
 
@@ -30,12 +33,15 @@ pub use self::{
     create::CreateCommand,
     deploy::DeployArgs,
     exit::Exit,
+    key::{KeyCommand, ServiceAccountCommand},
     list::{DeploymentsArgs, EnvironmentsArgs, LogArgs, ProjectsArgs},
+    people::{AcceptArgs, InviteArgs, TeamCommand},
     rollback::RollbackArgs,
     serve::{
         BootstrapArgs, LogFormat, MigrateArgs, RotateKeysArgs, SampleArgs, SchemaArgs, ServeArgs, ShimArgs, StorageArgs,
     },
     session::{LoginArgs, SignupArgs},
+    who::{ReviewArgs, WhoCanArgs},
 };
 use self::{client::Client, failure::Failure, output::Output};
 
@@ -118,6 +124,19 @@ pub enum ClientCommand {
     Deploy(DeployArgs),
     /// Go back to an earlier deployment
     Rollback(RollbackArgs),
+    /// Make a team, or change who is in it
+    #[command(subcommand)]
+    Team(TeamCommand),
+    /// Invite people to something with a role
+    Invite(InviteArgs),
+    /// Accept an invitation, or list those that wait for you
+    Accept(AcceptArgs),
+    /// Make, list and end keys
+    #[command(subcommand)]
+    Key(KeyCommand),
+    /// Make and end service accounts
+    #[command(subcommand)]
+    ServiceAccount(ServiceAccountCommand),
     /// Give somebody a role
     Grant(GrantArgs),
     /// Take a role away
@@ -128,6 +147,10 @@ pub enum ClientCommand {
     Roles,
     /// Tell whether somebody may do something, and why
     Explain(ExplainArgs),
+    /// List everybody who can do something, and through what
+    WhoCan(WhoCanArgs),
+    /// List who holds what on something, what of it they use, and which role would be enough
+    Review(ReviewArgs),
     /// List what was attempted, and what allowed or refused it
     Audit(AuditArgs),
     /// Print completions for a shell
@@ -175,11 +198,18 @@ async fn run(command: ClientCommand, server: Option<&str>, output: Output) -> Re
         ClientCommand::Log(args) => list::log(client, output, args).await,
         ClientCommand::Deploy(args) => deploy::run(client, output, args).await,
         ClientCommand::Rollback(args) => rollback::run(client, output, args).await,
+        ClientCommand::Team(command) => people::team(client, output, command).await,
+        ClientCommand::Invite(args) => people::invite(client, output, args).await,
+        ClientCommand::Accept(args) => people::accept(client, output, args).await,
+        ClientCommand::Key(command) => key::key(client, output, command).await,
+        ClientCommand::ServiceAccount(command) => key::service_account(client, output, command).await,
         ClientCommand::Grant(args) => access::grant(client, output, args).await,
         ClientCommand::Revoke(args) => access::revoke(client, output, args).await,
         ClientCommand::Bindings(args) => access::bindings(client, output, args).await,
         ClientCommand::Roles => access::roles(client, output).await,
         ClientCommand::Explain(args) => access::explain(client, output, args).await,
+        ClientCommand::WhoCan(args) => who::who_can(client, output, args).await,
+        ClientCommand::Review(args) => who::review(client, output, args).await,
         ClientCommand::Audit(args) => audit::audit(client, output, args).await,
         ClientCommand::Completions(args) => completions(output, &args),
     }

@@ -49,15 +49,21 @@ pub struct Config {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Policy {
-    /// What the maker of a team becomes there.
+    /// What the maker of a team, and every other owner, becomes there.
     pub team_creator: String,
+    /// What a member of a team who is no owner becomes there.
+    pub team_member: String,
     /// What the maker of an organization becomes there.
     pub organization_creator: String,
 }
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { team_creator: "reeve/team-owner".into(), organization_creator: "ownstak/admin".into() }
+        Self {
+            team_creator: "reeve/team-owner".into(),
+            team_member: "reeve/team-member".into(),
+            organization_creator: "ownstak/admin".into(),
+        }
     }
 }
 
@@ -159,7 +165,7 @@ impl Config {
     /// # Errors
     /// `InvalidInput` with the role.
     pub fn check(&self, packs: &Packs) -> Result<()> {
-        for role in [&self.policy.team_creator, &self.policy.organization_creator] {
+        for role in [&self.policy.team_creator, &self.policy.team_member, &self.policy.organization_creator] {
             if packs.role(role).is_none() {
                 return Err(Error::invalid("policy", "unknown", format!("there is no role {}", quote(role))));
             }

@@ -8,8 +8,12 @@ use super::query::Query;
 use super::subscription::Subscription;
 use super::types::access::RoleBinding;
 use super::types::audit::AuditEntry;
+use super::types::invitation::{Invitation, OrganizationTransfer};
 use super::types::policy::{EligibleRole, PolicyTest};
 use super::types::role::CustomRole;
+use super::types::service_account::{ApiKey, ServiceAccount};
+use super::types::team::TeamMember;
+use super::types::user::Notice;
 use super::types::{Deployment, Environment, NodeInterface, Organization, Project, Team};
 
 /// The schema.
@@ -34,6 +38,12 @@ pub fn build() -> ReeveSchema {
         .override_output_type_description::<Listed<RoleBinding>>("A page of role bindings.")
         .override_output_type_description::<Listed<PolicyTest>>("A page of assertions about access.")
         .override_output_type_description::<Listed<EligibleRole>>("A page of roles that can be activated for a while.")
+        .override_output_type_description::<Listed<TeamMember>>("A page of members of a team.")
+        .override_output_type_description::<Listed<Invitation>>("A page of invitations.")
+        .override_output_type_description::<Listed<OrganizationTransfer>>("A page of offers of organizations.")
+        .override_output_type_description::<Listed<ServiceAccount>>("A page of service accounts.")
+        .override_output_type_description::<Listed<ApiKey>>("A page of keys.")
+        .override_output_type_description::<Listed<Notice>>("A page of what a user was told.")
         .override_output_type_description::<Listed<CustomRole>>("A page of roles that were made or imported.")
         .override_output_type_description::<Listed<AuditEntry>>("A page of the audit log.")
         .limit_depth(DEPTH)

@@ -7,12 +7,12 @@ use entities::ids::UserId;
 
 use super::document::Inspected;
 use crate::error::{Error, Result};
-use crate::op::Op;
+use crate::op::{Actor, Op};
 use crate::store::Store;
 use crate::store::idempotency::{self, Known};
 
 /// Answers that hold tokens are not kept.
-const SECRET: [&str; 3] = ["signUp", "signIn", "refreshSession"];
+const SECRET: [&str; 4] = ["signUp", "signIn", "refreshSession", "createApiKey"];
 /// Characters of a key.
 const LONGEST: usize = 255;
 
@@ -33,7 +33,12 @@ impl Key {
         }
         let secret = inspected.roots.iter().any(|root| root == "…" || SECRET.contains(&root.as_str()));
         let (Ok(user), true, false) = (op.user(), inspected.mutation, secret) else { return Ok(None) };
-        Ok(Some(Self { user, key: key.to_owned(), digest }))
+        // A key of the user's carries less than the user: it is answered nothing that was asked without it.
+        let key = match op.actor() {
+            Actor::Key { key: by, .. } => format!("{by} {key}"),
+            Actor::Anonymous | Actor::User { .. } | Actor::Upload { .. } => key.to_owned(),
+        };
+        Ok(Some(Self { user, key, digest }))
     }
 
     /// The answer that is kept, or none and the right to act.

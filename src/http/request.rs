@@ -9,7 +9,7 @@ use poem::{Endpoint, IntoResponse, Request, Response};
 use super::answer;
 use crate::error::{Error, Result};
 use crate::op::{Actor, Op};
-use crate::service::{App, session};
+use crate::service::{App, api_key, session};
 use crate::sys::random;
 
 /// Names one request in answers and logs.
@@ -53,11 +53,12 @@ pub(super) fn token(authorization: &str) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-/// The operation of whoever the access token speaks for; of nobody without one.
+/// The operation of whoever the access token or key speaks for; of nobody without one.
 pub(super) async fn operation(app: &App, request: &Request) -> Result<Op> {
     let store = app.store.counting();
     let actor = match bearer(request) {
         None => Actor::Anonymous,
+        Some(token) if api_key::is_meant_by(token) => api_key::authenticate(app, token).await?,
         Some(token) => session::authenticate(app, &store, token).await?,
     };
     Ok(Op::new(actor, id(request), store, app.standings.clone()))

@@ -1,12 +1,15 @@
 //! What a permit can be wanted for, and on which scope it is judged. It decides nothing.
 
 use entities::ids::{
-    BindingId, DeploymentId, EligibleRoleId, EnvironmentId, Id, OrganizationId, PolicyTestId, ProjectId, RoleId, TeamId,
+    ApiKeyId, BindingId, DeploymentId, EligibleRoleId, EnvironmentId, Id, InvitationId, OrganizationId, PolicyTestId,
+    ProjectId, RoleId, TeamId, TransferId, UserId,
 };
 
-use crate::authz::{Capability, Scope};
+use crate::authz::{Capability, Level, Scope};
 use crate::error::{Error, Result};
-use crate::store::{Source, eligible_role, facts, policy_test, role};
+use crate::store::{
+    Source, api_key, eligible_role, facts, invitation, policy_test, role, service_account, transfer,
+};
 
 /// What a permit is wanted for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +26,14 @@ pub enum Target {
     EligibleRole(EligibleRoleId),
     /// An assertion about access, judged on its organization.
     PolicyTest(PolicyTestId),
+    /// An invitation, judged on what it leads to.
+    Invitation(InvitationId),
+    /// An offer of an organization, judged on the team that it is for.
+    Transfer(TransferId),
+    /// A service account, judged where it belongs.
+    ServiceAccount(UserId),
+    /// A key of a service account, judged where that belongs.
+    Key(ApiKeyId),
 }
 
 impl From<Scope> for Target {
@@ -40,7 +51,7 @@ macro_rules! targets {
 }
 targets!(
     DeploymentId => Deployment, BindingId => Binding, RoleId => Role, EligibleRoleId => EligibleRole,
-    PolicyTestId => PolicyTest
+    PolicyTestId => PolicyTest, InvitationId => Invitation, TransferId => Transfer, ApiKeyId => Key
 );
 
 macro_rules! scopes {
@@ -65,18 +76,32 @@ pub(super) async fn scope_of(source: &impl Source, target: Target) -> Result<Sco
         Target::Role(id) => (role::scope_of(source, id).await?, id.uuid()),
         Target::EligibleRole(id) => (eligible_role::scope_of(source, id).await?, id.uuid()),
         Target::PolicyTest(id) => (policy_test::organization_of(source, id).await?.map(Scope::from), id.uuid()),
+        Target::Invitation(id) => (invitation::find(source, id).await?.as_ref().map(invitation::scope), id.uuid()),
+        Target::Transfer(id) => (transfer::find(source, id).await?.map(|row| row.team_id.into()), id.uuid()),
+        Target::ServiceAccount(id) => (service_account::scope_of(source, id).await?, id.uuid()),
+        Target::Key(id) => {
+            let holder = api_key::find(source, id).await?.map_or(UserId(id.uuid()), |row| row.user_id);
+            (service_account::scope_of(source, holder).await?, id.uuid())
+        }
     };
     Ok(found.unwrap_or(Scope::Environment(key.as_u128())))
 }
 
 /// The capability without which it does not exist for somebody.
-pub(super) fn view(target: Target) -> Capability {
+pub(super) fn view(target: Target, scope: Scope) -> Capability {
     match target {
         Target::Scope(scope) => scope.view(),
         Target::Deployment(_) => Capability::DeploymentView,
-        Target::Binding(_) | Target::Role(_) | Target::EligibleRole(_) | Target::PolicyTest(_) => {
-            Capability::MemberView
-        }
+        Target::Invitation(_) if scope.level() == Level::Team => Capability::TeamView,
+        Target::Binding(_)
+        | Target::Role(_)
+        | Target::EligibleRole(_)
+        | Target::PolicyTest(_)
+        | Target::Invitation(_)
+        | Target::ServiceAccount(_) => Capability::MemberView,
+        // Who may not answer or end it is not told that there is one.
+        Target::Transfer(_) => Capability::TeamOrganizationCreate,
+        Target::Key(_) => Capability::ServiceAccountManage,
     }
 }
 
@@ -93,6 +118,10 @@ pub(super) fn unseen(target: Target) -> Error {
         Target::Role(_) => "role",
         Target::EligibleRole(_) => "eligible role",
         Target::PolicyTest(_) => "policy test",
+        Target::Invitation(_) => "invitation",
+        Target::Transfer(_) => "transfer",
+        Target::ServiceAccount(_) => "service account",
+        Target::Key(_) => "key",
     };
     Error::not_found(kind)
 }
@@ -106,6 +135,10 @@ pub fn name(target: Target) -> String {
         Target::Role(id) => id.to_string(),
         Target::EligibleRole(id) => id.to_string(),
         Target::PolicyTest(id) => id.to_string(),
+        Target::Invitation(id) => id.to_string(),
+        Target::Transfer(id) => id.to_string(),
+        Target::ServiceAccount(id) => id.to_string(),
+        Target::Key(id) => id.to_string(),
     }
 }
 

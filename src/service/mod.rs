@@ -13,19 +13,24 @@ use crate::store::Store;
 use crate::store::standing::Standings;
 
 pub mod access;
+pub mod api_key;
 pub mod artifact;
 pub mod audit;
 pub mod deployment;
 pub mod environment;
 pub mod explanation;
 pub mod follow;
+pub mod invitation;
 pub mod keys;
 pub mod notice;
 pub mod organization;
 pub mod presence;
 pub mod project;
 pub mod resolve;
+pub mod service_account;
 pub mod session;
+pub mod team;
+pub mod transfer;
 
 /// What the verbs work with; one for the whole program.
 pub struct App {

@@ -4,7 +4,7 @@
 use entities::ids::{DeploymentId, EnvironmentId, OrganizationId, ProjectId, TeamId, UserId};
 
 use super::access::Subject;
-use crate::authz::{Scope, cap};
+use crate::authz::{Held, Scope, cap};
 use crate::domain::email::EmailAddress;
 use crate::domain::quote;
 use crate::error::{Error, Result};
@@ -121,6 +121,30 @@ pub async fn subject(op: &Op, scope: Scope, text: &str) -> Result<Subject> {
     op.permit_to_begin::<cap::AccessManage>("access.grant", scope).await?;
     let found = find_user(op, text).await?;
     found.map(Subject::User).ok_or_else(|| Error::not_found("user"))
+}
+
+/// The user that an e-mail address or id means, for somebody who holds `C` on the scope.
+///
+/// # Errors
+/// `Forbidden`, `NotFound` by `C`; `NotFound` when there is no such user.
+pub async fn user_for<C: Held>(op: &Op, scope: Scope, text: &str) -> Result<UserId> {
+    op.permit::<C>(scope).await?;
+    find_user(op, text).await?.ok_or_else(|| Error::not_found("user"))
+}
+
+/// Who is, or is to be, in a team: an e-mail address or a user's id, for the actor themselves or for somebody who manages
+/// its members.
+///
+/// # Errors
+/// `Forbidden`, `NotFound` by `team.member.manage`; `NotFound` when there is no such user.
+pub async fn member(op: &Op, team: TeamId, text: &str) -> Result<UserId> {
+    let me = op.user()?;
+    let found = find_user(op, text).await?;
+    if found == Some(me) {
+        return Ok(me);
+    }
+    op.permit::<cap::TeamMemberManage>(team).await?;
+    found.ok_or_else(|| Error::not_found("user"))
 }
 
 async fn find_user(op: &Op, text: &str) -> Result<Option<UserId>> {

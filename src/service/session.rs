@@ -13,8 +13,8 @@ use entities::values::{TeamRole, UserKind};
 use entities::{refresh_token, session, team, team_member, user};
 
 use super::{App, blocking};
+use crate::authn::opaque::RefreshToken;
 use crate::authn::rate_limit::Limiter;
-use crate::authn::refresh::RefreshToken;
 use crate::authn::{passwords, tokens};
 use crate::domain::email::EmailAddress;
 use crate::domain::name::DisplayName;
@@ -213,9 +213,7 @@ pub async fn refresh(app: &App, op: &Op, token: &str) -> Result<Tokens> {
 /// # Errors
 /// `Unauthenticated` when there is none.
 pub async fn sign_out(op: &Op) -> Result<()> {
-    let Actor::User { session, .. } = op.actor() else {
-        return op.user().map(|_| ());
-    };
+    let (_, session) = op.session()?;
     let mut write = op.write("session.sign_out").await?;
     write.entry().subject = Some(session.to_string());
     store::session::end(&mut write, session, "signed_out").await?;

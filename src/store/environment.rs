@@ -1,5 +1,6 @@
 //! Environments.
 
+use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect};
 use uuid::Uuid;
@@ -77,6 +78,25 @@ pub async fn update(
     write.bump_epoch().await?;
     let row = find(write, id).await?.ok_or_else(super::gone("environment"))?;
     if changed.rows_affected == 1 { Ok(row) } else { Err(super::changed_meanwhile(row.version)) }
+}
+
+/// Freezes it since `at`, or lifts that; what is so already stays.
+///
+/// # Errors
+/// `NotFound` when it has gone.
+pub async fn set_frozen(
+    write: &mut Write,
+    permit: &Permit<cap::EnvironmentFreeze>,
+    at: Option<DateTime<Utc>>,
+) -> Result<Model> {
+    let row = current(write, permit).await?;
+    if row.frozen_at.is_some() == at.is_some() {
+        return Ok(row);
+    }
+    let update = Entity::update_many().col_expr(Column::FrozenAt, at.into()).filter(Column::Id.eq(row.id));
+    update.exec(write.connection()).await.map_err(sql)?;
+    write.bump_epoch().await?;
+    Ok(Model { frozen_at: at, ..row })
 }
 
 /// Removes it with its deployments; what runs is stopped afterwards by the reconcilers.

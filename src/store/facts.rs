@@ -13,7 +13,9 @@ use entities::values::{ScopeKind, SubjectKind};
 use entities::{binding, deployment, environment, organization, project, team, team_member, user};
 
 use super::{Source, sql};
-use crate::authz::{self, Binding, Capability, EnvironmentKind, Facts, Grant, Level, Packs, Scope, ScopeFact, Subject};
+use crate::authz::{
+    self, Binding, Capability, EnvironmentKind, Facts, Grant, Level, Narrowing, Packs, Scope, ScopeFact, Subject,
+};
 use crate::error::Result;
 use crate::sys::clock;
 
@@ -22,30 +24,48 @@ pub type ScopeFacts = FxHashMap<Scope, ScopeFact>;
 
 /// What is known of one actor, whatever the question is about.
 #[derive(Debug, Clone)]
-pub struct ActorFacts(Arc<authz::ActorFacts>);
+pub struct ActorFacts {
+    facts: Arc<authz::ActorFacts>,
+    narrowing: Option<Narrowing>,
+}
 
 impl ActorFacts {
     /// The scopes on which something is bound or managed, and those above.
     pub(super) fn scopes(&self) -> &ScopeFacts {
-        self.0.scopes()
+        self.facts.scopes()
+    }
+
+    /// What the actor's key carries at most.
+    pub(super) fn narrowing(&self) -> Option<Narrowing> {
+        self.narrowing
     }
 
     /// How many bindings and scopes there are.
     pub(super) fn size(&self) -> u64 {
-        self.0.size().try_into().unwrap_or(u64::MAX)
+        self.facts.size().try_into().unwrap_or(u64::MAX)
     }
 
     /// The facts of a question about these scopes too.
     pub fn about(&self, more: &ScopeFacts) -> Facts {
-        Facts::about(clock::now().timestamp_millis(), Arc::clone(&self.0), more.clone())
+        let facts = Facts::about(clock::now().timestamp_millis(), Arc::clone(&self.facts), more.clone());
+        match self.narrowing {
+            Some(narrowing) => facts.with_narrowing(narrowing),
+            None => facts,
+        }
     }
 }
 
-/// Reads what is known of an actor: five statements, however many bindings there are.
+/// Reads what is known of an actor, and what their key carries of it at most: five statements, however many bindings there
+/// are.
 ///
 /// # Errors
 /// `Unavailable` when the database does not answer.
-pub async fn of_actor(source: &impl Source, packs: &Packs, actor: UserId) -> Result<ActorFacts> {
+pub async fn of_actor(
+    source: &impl Source,
+    packs: &Packs,
+    actor: UserId,
+    narrowing: Option<Narrowing>,
+) -> Result<ActorFacts> {
     let connection = source.connection();
     let row = user::Entity::find_by_id(actor).one(connection).await.map_err(sql)?;
     // Who is not there holds nothing, like somebody suspended.
@@ -67,6 +87,7 @@ pub async fn of_actor(source: &impl Source, packs: &Packs, actor: UserId) -> Res
         .map_err(sql)?;
     let bindings: Vec<Binding> = rows.iter().filter_map(|row| fact(packs, row)).collect();
     let mut asked: Vec<Scope> = bindings.iter().map(|binding| binding.scope).collect();
+    asked.extend(narrowing.and_then(|narrowing| narrowing.scope));
     let of_teams: Vec<TeamId> = asked
         .iter()
         .filter_map(|scope| if let Scope::Team(key) = scope { Some(TeamId::from(*key)) } else { None })
@@ -84,7 +105,8 @@ pub async fn of_actor(source: &impl Source, packs: &Packs, actor: UserId) -> Res
     }
     let scopes = of_scopes(source, &asked).await?;
     let teams = teams.into_iter().map(u128::from).collect();
-    Ok(ActorFacts(Arc::new(authz::ActorFacts::new(actor.into(), suspended, teams, bindings, scopes))))
+    let facts = authz::ActorFacts::new(actor.into(), suspended, teams, bindings, scopes);
+    Ok(ActorFacts { facts: Arc::new(facts), narrowing })
 }
 
 /// Reads what is known of these scopes and of everything above them: one statement for each kind of scope that is asked
@@ -213,7 +235,7 @@ pub async fn of_path(source: &impl Source, slugs: &[&str]) -> Result<Option<Scop
 }
 
 /// A binding as the program reads it. A role or capability that no pack knows gives nothing.
-pub(super) fn fact(packs: &Packs, row: &binding::Model) -> Option<Binding> {
+pub fn fact(packs: &Packs, row: &binding::Model) -> Option<Binding> {
     let grant = match (&row.role, &row.capability) {
         (Some(role), _) => Grant::Role(packs.role(role)?),
         (None, Some(name)) => Grant::Capability(Capability::parse(name)?),

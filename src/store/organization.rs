@@ -1,13 +1,14 @@
 //! Organizations.
 
+use chrono::{DateTime, Utc};
 use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
 
-use entities::ids::{Id, OrganizationId};
+use entities::ids::{Id, OrganizationId, TeamId};
 use entities::organization::{Column, Entity, Model};
 
 use super::source::Connected;
 use super::{Source, Write, binding, page, sql, sql_or_taken, visible};
-use crate::authz::{Permit, Visible, cap};
+use crate::authz::{Permit, Scope, Visible, cap};
 use crate::error::{Error, Result};
 
 /// Adds an organization to the team that the permit speaks for.
@@ -58,6 +59,49 @@ pub async fn rename(
     let row =
         Entity::find_by_id(id).one(write.connection()).await.map_err(sql)?.ok_or_else(super::gone("organization"))?;
     if changed.rows_affected == 1 { Ok(row) } else { Err(super::changed_meanwhile(row.version)) }
+}
+
+/// Suspends an organization since `at`, or lifts that, for whoever may remove any; what is so already stays.
+///
+/// # Errors
+/// `NotFound` when there is none.
+pub async fn set_suspended(
+    write: &mut Write,
+    permit: &Permit<cap::OrganizationDelete>,
+    id: OrganizationId,
+    at: Option<DateTime<Utc>>,
+) -> Result<Model> {
+    if permit.scope() != Scope::Console {
+        return Err(Error::Internal("an organization is suspended by the console alone".to_owned()));
+    }
+    let row = find(write, id).await?.ok_or_else(super::gone("organization"))?;
+    if row.suspended_at.is_some() == at.is_some() {
+        return Ok(row);
+    }
+    let update = Entity::update_many().col_expr(Column::SuspendedAt, at.into()).filter(Column::Id.eq(id));
+    update.exec(write.connection()).await.map_err(sql)?;
+    write.bump_epoch().await?;
+    Ok(Model { suspended_at: at, ..row })
+}
+
+/// An organization, for whoever changes something about it or gives it away; it is shown to nobody.
+///
+/// # Errors
+/// `Unavailable` when the database does not answer.
+pub async fn find(source: &impl Source, id: OrganizationId) -> Result<Option<Model>> {
+    Entity::find_by_id(id).one(source.connection()).await.map_err(sql)
+}
+
+/// Hands the organization of an offer to the team that accepts it.
+///
+/// # Errors
+/// `NotFound` when it has gone.
+pub(super) async fn hand_over(write: &mut Write, id: OrganizationId, team: TeamId) -> Result<Model> {
+    let row = find(write, id).await?.ok_or_else(super::gone("organization"))?;
+    let update = Entity::update_many().col_expr(Column::TeamId, team.into()).filter(Column::Id.eq(id));
+    update.exec(write.connection()).await.map_err(sql)?;
+    write.bump_epoch().await?;
+    Ok(Model { team_id: team, ..row })
 }
 
 /// Removes it with everything below it.

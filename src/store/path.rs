@@ -12,7 +12,7 @@ use super::{Source, sql};
 use crate::authz::Scope;
 use crate::error::Result;
 
-/// The paths of these scopes, those that have one: three statements, however many there are.
+/// The paths of these scopes, those that have one, and the names of teams: at most four statements, however many there are.
 ///
 /// # Errors
 /// `Unavailable` when the database does not answer.
@@ -34,6 +34,9 @@ pub async fn of_scopes(source: &impl Source, scopes: &[Scope]) -> Result<Vec<(Sc
     let organizations = select.all(connection).await.map_err(sql)?;
 
     let mut paths: HashMap<Scope, String> = HashMap::new();
+    for row in super::team::among(source, scopes.iter()).await? {
+        paths.insert(row.id.into(), row.name);
+    }
     for row in organizations {
         paths.insert(row.id.into(), row.slug);
     }

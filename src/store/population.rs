@@ -9,7 +9,7 @@ use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QuerySelect};
 use uuid::Uuid;
 
 use entities::ids::{Id, TeamId, UserId};
-use entities::values::SubjectKind;
+use entities::values::{SubjectKind, UserKind};
 use entities::{binding, environment, organization, project, team_member, user};
 
 use super::facts::{self, ScopeFacts, scope_kind};
@@ -37,11 +37,11 @@ pub async fn facts_of(
     scopes: &BTreeSet<Scope>,
     now: i64,
 ) -> Result<Vec<(UserId, Facts)>> {
-    let people = members(source, packs, users, scopes, now, Counted::All).await?;
-    Ok(people.into_iter().map(|(user, facts, _)| (user, facts)).collect())
+    let all = Selection { users, scopes, now, counted: Counted::All, programs: true, as_if_open: false };
+    Ok(read(source, packs, &all).await?.into_iter().map(|(user, facts, _)| (user, facts)).collect())
 }
 
-/// The same, with the teams that each is in.
+/// The same by the bindings that are taken into account, with the teams that each is in.
 ///
 /// # Errors
 /// `Unavailable` when the database does not answer.
@@ -53,9 +53,46 @@ pub async fn members(
     now: i64,
     counted: Counted,
 ) -> Result<Vec<(UserId, Facts, Vec<TeamId>)>> {
+    read(source, packs, &Selection { users, scopes, now, counted, programs: true, as_if_open: false }).await
+}
+
+/// The facts of the people among these users, without programs, about an organization as if it were not suspended.
+///
+/// # Errors
+/// `Unavailable` when the database does not answer.
+pub async fn facts_of_people(
+    source: &impl Source,
+    packs: &Packs,
+    users: &BTreeSet<UserId>,
+    organization: Scope,
+    now: i64,
+) -> Result<Vec<(UserId, Facts)>> {
+    let scopes = &BTreeSet::from([organization]);
+    let people = Selection { users, scopes, now, counted: Counted::All, programs: false, as_if_open: true };
+    Ok(read(source, packs, &people).await?.into_iter().map(|(user, facts, _)| (user, facts)).collect())
+}
+
+/// Whose facts are read, and about what.
+struct Selection<'a> {
+    users: &'a BTreeSet<UserId>,
+    scopes: &'a BTreeSet<Scope>,
+    now: i64,
+    counted: Counted,
+    programs: bool,
+    as_if_open: bool,
+}
+
+async fn read(
+    source: &impl Source,
+    packs: &Packs,
+    selection: &Selection<'_>,
+) -> Result<Vec<(UserId, Facts, Vec<TeamId>)>> {
+    let Selection { users, scopes, now, counted, programs, as_if_open } = *selection;
     let connection = source.connection();
     let keys: Vec<Uuid> = users.iter().map(|user| user.uuid()).collect();
-    let rows = user::Entity::find().filter(user::Column::Id.is_in(keys.clone())).all(connection).await.map_err(sql)?;
+    let mut rows =
+        user::Entity::find().filter(user::Column::Id.is_in(keys.clone())).all(connection).await.map_err(sql)?;
+    rows.retain(|row| programs || row.kind == UserKind::Person);
     let mut teams: FxHashMap<UserId, Vec<u128>> = FxHashMap::default();
     let members = team_member::Entity::find().filter(team_member::Column::UserId.is_in(keys.clone()));
     for row in members.all(connection).await.map_err(sql)? {
@@ -74,18 +111,49 @@ pub async fn members(
         }
     }
     asked.extend(managed_by(source, &asked).await?);
-    let known: ScopeFacts = facts::of_scopes(source, &asked).await?;
+    let mut known: ScopeFacts = facts::of_scopes(source, &asked).await?;
+    if as_if_open {
+        known.values_mut().for_each(|fact| fact.suspended = false);
+    }
+    let mut managed: FxHashMap<Scope, Vec<Scope>> = FxHashMap::default();
+    for (scope, fact) in &known {
+        if let Some(team) = fact.managing_team {
+            managed.entry(Scope::Team(team)).or_default().push(*scope);
+        }
+    }
     Ok(rows
         .into_iter()
         .map(|row| {
             let teams = teams.remove(&row.id).unwrap_or_default();
             let subjects = teams.iter().copied().chain([row.id.into()]);
-            let bindings = subjects.filter_map(|subject| by_subject.get(&subject)).flatten().copied().collect();
+            let bindings: Vec<Binding> =
+                subjects.filter_map(|subject| by_subject.get(&subject)).flatten().copied().collect();
             let of_teams = teams.iter().copied().map(TeamId::from).collect();
-            let facts = Facts::new(now, row.id.into(), row.suspended_at.is_some(), teams, bindings, known.clone());
+            let own = relevant(&known, &managed, scopes.iter().copied().chain(bindings.iter().map(|one| one.scope)));
+            let facts = Facts::new(now, row.id.into(), row.suspended_at.is_some(), teams, bindings, own);
             (row.id, facts, of_teams)
         })
         .collect())
+}
+
+/// What is known of these scopes, of those above them, and of what the teams among them manage.
+fn relevant(
+    known: &ScopeFacts,
+    managed: &FxHashMap<Scope, Vec<Scope>>,
+    scopes: impl Iterator<Item = Scope>,
+) -> ScopeFacts {
+    let mut own = ScopeFacts::default();
+    let mut take = |scope: Scope| {
+        let mut at = Some(scope);
+        while let Some((scope, fact)) = at.and_then(|scope| Some((scope, known.get(&scope)?))) {
+            at = own.insert(scope, *fact).is_none().then_some(fact.parent).flatten();
+        }
+    };
+    for scope in scopes {
+        take(scope);
+        managed.get(&scope).into_iter().flatten().for_each(|organization| take(*organization));
+    }
+    own
 }
 
 /// The organizations that the teams among these scopes manage.

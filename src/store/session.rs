@@ -75,13 +75,27 @@ pub async fn end(write: &mut Write, id: SessionId, reason: &str) -> Result<()> {
     Ok(())
 }
 
-/// The user of a session that has neither ended nor expired.
+/// Ends every session of a user.
+pub(super) async fn end_all_of(write: &mut Write, user: UserId, reason: &str) -> Result<()> {
+    session::Entity::update_many()
+        .col_expr(session::Column::EndedAt, Expr::value(clock::now()))
+        .col_expr(session::Column::EndedReason, Expr::value(reason))
+        .filter(session::Column::UserId.eq(user))
+        .filter(session::Column::EndedAt.is_null())
+        .exec(write.connection())
+        .await
+        .map_err(sql)?;
+    Ok(())
+}
+
+/// The user of a session that has neither ended nor expired, unless they are suspended.
 ///
 /// # Errors
 /// `Unavailable` when the database does not answer.
 pub async fn live_user(source: &impl Source, id: SessionId) -> Result<Option<UserId>> {
     let row = session::Entity::find_by_id(id)
         .filter(session::Column::EndedAt.is_null())
+        .filter(session::Column::UserId.in_subquery(super::user::in_good_standing()))
         .filter(session::Column::ExpiresAt.gt(clock::now()))
         .one(source.connection())
         .await

@@ -14,7 +14,7 @@ use entities::ids::UserId;
 use super::epoch::{FRESH, Snapshot};
 use super::facts::{self, ActorFacts, ScopeFacts};
 use super::{Store, role};
-use crate::authz::{Authority, Capability, Decision, Facts, Held, Mask, Packs, Scope, Sight, Visible, explain};
+use crate::authz::{Authority, Capability, Decision, Facts, Held, Mask, Narrowing, Packs, Scope, Sight, Visible, explain};
 use crate::error::{Error, Result};
 use crate::sys::clock;
 
@@ -27,14 +27,18 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What is remembered of all actors; one for a process.
 pub struct Standings {
-    remembered: Cache<UserId, Arc<Standing>, Weight>,
+    /// By actor, and by what their key carries at most.
+    remembered: Cache<Holder, Arc<Standing>, Weight>,
 }
+
+/// An actor, and what their key carries at most.
+type Holder = (UserId, Option<Narrowing>);
 
 #[derive(Clone)]
 struct Weight;
 
-impl Weighter<UserId, Arc<Standing>> for Weight {
-    fn weight(&self, _: &UserId, standing: &Arc<Standing>) -> u64 {
+impl Weighter<Holder, Arc<Standing>> for Weight {
+    fn weight(&self, _: &Holder, standing: &Arc<Standing>) -> u64 {
         1 + standing.actor.size()
     }
 }
@@ -86,10 +90,18 @@ impl Standings {
     ///
     /// # Errors
     /// `Unavailable` when the database does not answer or the policy epoch cannot be learned.
-    pub async fn of(&self, store: &Store, actor: UserId, pinned: Option<Pinned>, scopes: &[Scope]) -> Result<Pinned> {
+    pub async fn of(
+        &self,
+        store: &Store,
+        actor: UserId,
+        narrowing: Option<Narrowing>,
+        pinned: Option<Pinned>,
+        scopes: &[Scope],
+    ) -> Result<Pinned> {
+        let holder = (actor, narrowing);
         let held = match pinned.filter(Pinned::holds) {
             Some(pinned) => Some(pinned),
-            None => self.remembered(store, actor).await?,
+            None => self.remembered(store, holder).await?,
         };
         // One that has grown too large is let go; whoever has it in hand may end with it.
         let held = held.filter(|held| held.standing.lock().scopes.len() <= MOST_SCOPES);
@@ -106,30 +118,30 @@ impl Standings {
                 snapshot.end().await?;
                 return Ok(held);
             }
-            self.read(snapshot, actor, scopes).await
+            self.read(snapshot, holder, scopes).await
         };
         let late = || Error::Unavailable("the database takes too long to answer; try again in a moment".to_owned());
         tokio::time::timeout(PATIENCE, read).await.map_err(|_| late())?
     }
 
-    async fn remembered(&self, store: &Store, actor: UserId) -> Result<Option<Pinned>> {
-        let Some(standing) = self.remembered.get(&actor) else { return Ok(None) };
+    async fn remembered(&self, store: &Store, holder: Holder) -> Result<Option<Pinned>> {
+        let Some(standing) = self.remembered.get(&holder) else { return Ok(None) };
         let confirmed = store.epoch().await?;
         let holds = standing.epoch == confirmed.epoch && standing.is_in_time();
         Ok(holds.then_some(Pinned { standing, until: confirmed.until }))
     }
 
-    async fn read(&self, snapshot: Snapshot, actor: UserId, scopes: &[Scope]) -> Result<Pinned> {
+    async fn read(&self, snapshot: Snapshot, holder: Holder, scopes: &[Scope]) -> Result<Pinned> {
         let (epoch, asked) = (snapshot.epoch, snapshot.asked);
         let packs = role::packs(&snapshot).await?;
-        let facts = facts::of_actor(&snapshot, &packs, actor).await?;
+        let facts = facts::of_actor(&snapshot, &packs, holder.0, holder.1).await?;
         let about = facts::of_scopes(&snapshot, scopes).await?;
         snapshot.end().await?;
         let standing = Arc::new(Standing::derive(epoch, packs, facts));
         standing.learn(&about, scopes);
-        let older = self.remembered.get(&actor).is_none_or(|before| before.epoch <= epoch);
+        let older = self.remembered.get(&holder).is_none_or(|before| before.epoch <= epoch);
         if older {
-            self.remembered.insert(actor, standing.clone());
+            self.remembered.insert(holder, standing.clone());
         }
         Ok(Pinned { standing, until: asked + FRESH })
     }
@@ -187,7 +199,8 @@ impl Standing {
     /// The facts that a decision about these scopes needs. They have to be among those that the standing was asked for with.
     #[must_use]
     pub fn facts(&self, scopes: &[Scope]) -> Facts {
-        let known = self.chains(scopes);
+        let narrowed = self.actor.narrowing().and_then(|narrowing| narrowing.scope);
+        let known = self.chains(&[scopes, narrowed.as_slice()].concat());
         Facts::new(self.own.now(), self.own.actor(), false, Vec::new(), Vec::new(), known)
     }
 

@@ -1,5 +1,7 @@
 //! Users. Their own row is theirs to read; there is no permit for oneself.
 
+use chrono::{DateTime, Utc};
+use sea_orm::sea_query::{Query, SelectStatement};
 use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
 
 use entities::ids::{Id, UserId};
@@ -7,6 +9,7 @@ use entities::user::{Column, Entity, Model};
 
 use super::source::Connected;
 use super::{Source, Write, sql, sql_or_taken};
+use crate::authz::{Permit, cap};
 use crate::domain::email::EmailAddress;
 use crate::error::{Error, Result};
 
@@ -45,4 +48,32 @@ pub async fn by_ids(source: &impl Source, ids: &[UserId]) -> Result<Vec<Model>> 
 /// `Unavailable` when the database does not answer.
 pub async fn find(source: &impl Source, id: UserId) -> Result<Option<Model>> {
     Entity::find_by_id(id).one(source.connection()).await.map_err(sql)
+}
+
+/// Suspends an account since `at`, or lifts that; what is so already stays. The sessions of one that is suspended end.
+///
+/// # Errors
+/// `NotFound` when there is none.
+pub async fn set_suspended(
+    write: &mut Write,
+    _: &Permit<cap::UserManage>,
+    id: UserId,
+    at: Option<DateTime<Utc>>,
+) -> Result<Model> {
+    let row = find(write, id).await?.ok_or_else(super::gone("user"))?;
+    if row.suspended_at.is_some() == at.is_some() {
+        return Ok(row);
+    }
+    let update = Entity::update_many().col_expr(Column::SuspendedAt, at.into()).filter(Column::Id.eq(id));
+    update.exec(write.connection()).await.map_err(sql)?;
+    if at.is_some() {
+        super::session::end_all_of(write, id, "suspended").await?;
+    }
+    write.bump_epoch().await?;
+    Ok(Model { suspended_at: at, ..row })
+}
+
+/// Keys of the users who are not suspended.
+pub(super) fn in_good_standing() -> SelectStatement {
+    Query::select().column(Column::Id).from(Entity).and_where(Column::SuspendedAt.is_null()).take()
 }

@@ -5,14 +5,18 @@ use chrono::{DateTime, Utc};
 
 use entities::ids::{BindingId, TeamId};
 
+use super::invitation::{InvitationInput, TransferInput};
+use super::person::{LockInput, RemoveMemberInput, SuspensionOfUserInput};
 use super::role::{CreateRoleInput, UpdateRoleInput};
+use super::team::{RemoveTeamMemberInput, TeamMemberInput};
 use crate::error::{Error, Result};
-use crate::graphql::context::op;
+use crate::graphql::context::{app, op};
 use crate::graphql::directive::requires;
 use crate::graphql::input;
 use crate::graphql::types::access::RoleBinding;
 use crate::graphql::types::permission::capability;
 use crate::op::Op;
+use crate::service::access::team::TeamChange;
 use crate::service::access::{self, Change, Changed, Gift, Grant};
 use crate::service::resolve;
 
@@ -94,10 +98,37 @@ pub(in crate::graphql) enum AccessChangeInput {
     UpdateRole(UpdateRoleInput),
     /// Id of a role to remove.
     DeleteRole(ID),
+    /// Lets somebody into a team.
+    AddTeamMember(TeamMemberInput),
+    /// Makes a member of a team an owner, or the other way round.
+    ChangeTeamMember(TeamMemberInput),
+    /// Puts somebody out of a team.
+    RemoveTeamMember(RemoveTeamMemberInput),
+    /// Id of a team to remove.
+    DeleteTeam(ID),
+    /// Takes everything from somebody that is bound to them on a scope and below.
+    RemoveMember(RemoveMemberInput),
+    /// Suspends a user.
+    SuspendUser(SuspensionOfUserInput),
+    /// Lets a suspended user in again.
+    ResumeUser(SuspensionOfUserInput),
+    /// Suspends an organization.
+    SuspendOrganization(LockInput),
+    /// Lifts the suspension of an organization.
+    ResumeOrganization(LockInput),
+    /// Freezes an environment.
+    FreezeEnvironment(LockInput),
+    /// Thaws an environment.
+    ThawEnvironment(LockInput),
+    /// Accepts an invitation to the viewer's own address.
+    AcceptInvitation(InvitationInput),
+    /// Takes over an organization that is offered.
+    AcceptTransfer(TransferInput),
 }
 
 /// What the changes mean to the service.
-pub(in crate::graphql) async fn changes(op: &Op, inputs: Vec<AccessChangeInput>) -> Result<Vec<Change>> {
+pub(in crate::graphql) async fn changes(ctx: &Context<'_>, inputs: Vec<AccessChangeInput>) -> Result<Vec<Change>> {
+    let (app, op) = (app(ctx), op(ctx));
     if inputs.len() > 100 {
         return Err(Error::invalid("changes", "too_many", "at most 100 changes at once"));
     }
@@ -109,6 +140,19 @@ pub(in crate::graphql) async fn changes(op: &Op, inputs: Vec<AccessChangeInput>)
             AccessChangeInput::CreateRole(input) => input.change(op).await?,
             AccessChangeInput::UpdateRole(input) => input.change()?,
             AccessChangeInput::DeleteRole(id) => Change::DeleteRole(input::id("id", &id)?),
+            AccessChangeInput::AddTeamMember(input) => input.add(app, op).await?,
+            AccessChangeInput::ChangeTeamMember(input) => input.change(app, op).await?,
+            AccessChangeInput::RemoveTeamMember(input) => input.change(op).await?,
+            AccessChangeInput::DeleteTeam(id) => Change::Team(TeamChange::Delete(input::id("id", &id)?)),
+            AccessChangeInput::RemoveMember(input) => input.change(op).await?,
+            AccessChangeInput::SuspendUser(input) => input.change(op, true).await?,
+            AccessChangeInput::ResumeUser(input) => input.change(op, false).await?,
+            AccessChangeInput::SuspendOrganization(input) => input.of_organization(true)?,
+            AccessChangeInput::ResumeOrganization(input) => input.of_organization(false)?,
+            AccessChangeInput::FreezeEnvironment(input) => input.of_environment(true)?,
+            AccessChangeInput::ThawEnvironment(input) => input.of_environment(false)?,
+            AccessChangeInput::AcceptInvitation(input) => input.acceptance(app, op)?,
+            AccessChangeInput::AcceptTransfer(input) => input.acceptance()?,
         });
     }
     Ok(changes)
@@ -169,13 +213,13 @@ impl AccessMutation {
     #[graphql(directive = requires::apply("access.manage".into(), "changes".into()))]
     async fn change_access(&self, ctx: &Context<'_>, input: ChangeAccessInput) -> Result<ChangeAccessPayload> {
         let op = op(ctx);
-        let changed = access::commit(op, changes(op, input.changes).await?, input.expected_epoch).await?;
+        let changed = access::commit(op, changes(ctx, input.changes).await?, input.expected_epoch).await?;
         let mut payload = ChangeAccessPayload { bindings: Vec::new(), revoked_ids: Vec::new() };
         for each in changed {
             match each {
                 Changed::Bound(row) => payload.bindings.push(RoleBinding(row)),
                 Changed::Revoked(row) => payload.revoked_ids.push(ID(row.id.to_string())),
-                Changed::Role(_) | Changed::RoleGone(_) => {}
+                _ => {}
             }
         }
         Ok(payload)

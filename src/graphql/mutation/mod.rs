@@ -5,11 +5,15 @@ use async_graphql::MergedObject;
 pub(super) mod access;
 mod deployment;
 mod environment;
+mod invitation;
 mod organization;
+mod person;
 mod policy;
 mod project;
 mod role;
+mod service_account;
 mod session;
+mod team;
 
 /// What can be changed.
 #[derive(MergedObject, Default)]
@@ -21,5 +25,9 @@ pub struct Mutation(
     access::AccessMutation,
     role::RoleMutation,
     policy::PolicyMutation,
+    team::TeamMutation,
+    person::PersonMutation,
+    invitation::InvitationMutation,
+    service_account::ServiceAccountMutation,
     deployment::DeploymentMutation,
 );

@@ -25,7 +25,7 @@ impl AccessQuery {
     #[graphql(directive = requires::apply("access.manage".into(), "changes".into()))]
     async fn preview_access_change(&self, ctx: &Context<'_>, changes: Vec<AccessChangeInput>) -> Result<AccessPreview> {
         let op = op(ctx);
-        let asked = self::changes(op, changes).await?;
+        let asked = self::changes(ctx, changes).await?;
         Ok(AccessPreview(access::preview(op, asked).await?))
     }
 

@@ -68,6 +68,13 @@ impl ResourceQuery {
         Ok(Organization(store::organization::get(op(ctx).store(), &permit).await?))
     }
 
+    /// A team. Requires `team.view`.
+    #[graphql(directive = requires::apply("team.view".into(), "id".into()))]
+    async fn team(&self, ctx: &Context<'_>, id: ID) -> Result<Team> {
+        let permit = op(ctx).permit::<cap::TeamView>(input::id::<TeamId>("id", &id)?).await?;
+        Ok(Team(store::team::get(op(ctx).store(), &permit).await?))
+    }
+
     /// The organizations that the viewer may view.
     async fn organizations(
         &self,

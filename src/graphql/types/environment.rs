@@ -7,6 +7,7 @@ use entities::environment::Model;
 use entities::ids::DeploymentId;
 
 use super::access::{RoleBinding, bindings};
+use super::invitation::{Invitation, invitations};
 use super::permission::{ViewerCapability, viewer_can, viewer_capabilities};
 use super::project::path;
 use super::{Deployment, Project};
@@ -71,6 +72,11 @@ impl Environment {
         self.0.frozen_at.is_some()
     }
 
+    /// Since when it is frozen, if it is.
+    async fn frozen_at(&self) -> Option<DateTime<Utc>> {
+        self.0.frozen_at
+    }
+
     /// Whether a rollback pinned it to its active deployment.
     async fn pinned(&self) -> bool {
         self.0.pinned_deployment_id.is_some()
@@ -124,6 +130,19 @@ impl Environment {
         before: Option<String>,
     ) -> Result<Listed<RoleBinding>> {
         bindings(ctx, self.0.id.into(), (first, after, last, before)).await
+    }
+
+    /// Invitations here that wait for an answer, or have expired. Requires `member.view`.
+    #[graphql(directive = requires::apply("member.view".into(), "id".into()))]
+    async fn invitations(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> Result<Listed<Invitation>> {
+        invitations::<cap::MemberView>(ctx, self.0.id.into(), (first, after, last, before)).await
     }
 
     /// Whether the viewer holds each of these capabilities here.

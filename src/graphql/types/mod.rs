@@ -7,6 +7,7 @@ pub(super) mod audit;
 pub(super) mod console;
 pub(super) mod deployment;
 pub(super) mod environment;
+pub(super) mod invitation;
 pub(super) mod organization;
 pub(super) mod permission;
 pub(super) mod policy;
@@ -14,6 +15,7 @@ pub(super) mod project;
 pub(super) mod question;
 pub(super) mod review;
 pub(super) mod role;
+pub(super) mod service_account;
 pub(super) mod team;
 pub(super) mod user;
 

@@ -7,9 +7,11 @@ use entities::ids::ProjectId;
 use entities::organization::Model;
 
 use super::access::{RoleBinding, bindings};
+use super::invitation::{Invitation, OrganizationTransfer, invitations};
 use super::permission::{ViewerCapability, viewer_can, viewer_capabilities};
 use super::policy::{EligibleRole, PolicyTest, eligible_roles, policy_tests};
 use super::role::{CustomRole, roles};
+use super::service_account::{ServiceAccount, service_accounts};
 use super::{Project, Team};
 use crate::authz::cap;
 use crate::error::Result;
@@ -48,6 +50,11 @@ impl Organization {
     /// When it was made.
     async fn created_at(&self) -> DateTime<Utc> {
         self.0.created_at
+    }
+
+    /// Since when it is suspended, if it is.
+    async fn suspended_at(&self) -> Option<DateTime<Utc>> {
+        self.0.suspended_at
     }
 
     /// Grows with every edit; give it back as `expectedVersion`.
@@ -125,6 +132,39 @@ impl Organization {
         before: Option<String>,
     ) -> Result<Listed<EligibleRole>> {
         eligible_roles(ctx, self.0.id.into(), (first, after, last, before)).await
+    }
+
+    /// Invitations here that wait for an answer, or have expired. Requires `member.view`.
+    #[graphql(directive = requires::apply("member.view".into(), "id".into()))]
+    async fn invitations(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> Result<Listed<Invitation>> {
+        invitations::<cap::MemberView>(ctx, self.0.id.into(), (first, after, last, before)).await
+    }
+
+    /// The service accounts that belong here. Requires `service_account.manage`.
+    #[graphql(directive = requires::apply("service_account.manage".into(), "id".into()))]
+    async fn service_accounts(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> Result<Listed<ServiceAccount>> {
+        service_accounts(ctx, self.0.id.into(), (first, after, last, before)).await
+    }
+
+    /// The offer of it to another team, if there is one. Requires `organization.transfer`.
+    #[graphql(directive = requires::apply("organization.transfer".into(), "id".into()))]
+    async fn transfer(&self, ctx: &Context<'_>) -> Result<Option<OrganizationTransfer>> {
+        let permit = op(ctx).permit::<cap::OrganizationTransfer>(self.0.id).await?;
+        Ok(store::transfer::of_organization(op(ctx).store(), &permit).await?.map(OrganizationTransfer))
     }
 
     /// Whether the viewer holds each of these capabilities here.

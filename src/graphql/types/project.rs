@@ -7,7 +7,9 @@ use entities::ids::EnvironmentId;
 use entities::project::Model;
 
 use super::access::{RoleBinding, bindings};
+use super::invitation::{Invitation, invitations};
 use super::permission::{ViewerCapability, viewer_can, viewer_capabilities};
+use super::service_account::{ServiceAccount, service_accounts};
 use super::{Environment, Organization};
 use crate::authz::{Scope, cap};
 use crate::error::{Error, Result};
@@ -91,6 +93,32 @@ impl Project {
         before: Option<String>,
     ) -> Result<Listed<RoleBinding>> {
         bindings(ctx, self.0.id.into(), (first, after, last, before)).await
+    }
+
+    /// Invitations here that wait for an answer, or have expired. Requires `member.view`.
+    #[graphql(directive = requires::apply("member.view".into(), "id".into()))]
+    async fn invitations(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> Result<Listed<Invitation>> {
+        invitations::<cap::MemberView>(ctx, self.0.id.into(), (first, after, last, before)).await
+    }
+
+    /// The service accounts that belong here. Requires `service_account.manage`.
+    #[graphql(directive = requires::apply("service_account.manage".into(), "id".into()))]
+    async fn service_accounts(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> Result<Listed<ServiceAccount>> {
+        service_accounts(ctx, self.0.id.into(), (first, after, last, before)).await
     }
 
     /// Whether the viewer holds each of these capabilities here.

@@ -143,6 +143,10 @@ enum AccessViolationKind {
     GivesMoreThanHeld,
     /// An organization keeps somebody who manages its access.
     LastAccessManager,
+    /// A team keeps an owner.
+    LastOwner,
+    /// A personal team has exactly its one member.
+    PersonalTeam,
     /// A policy test would be broken.
     PolicyTestBroken,
 }
@@ -152,6 +156,8 @@ impl From<&Rail> for AccessViolation {
         let (kind, test) = match rail {
             Rail::Beyond { .. } => (AccessViolationKind::GivesMoreThanHeld, None),
             Rail::NobodyManages { .. } => (AccessViolationKind::LastAccessManager, None),
+            Rail::NobodyOwns { .. } => (AccessViolationKind::LastOwner, None),
+            Rail::NotAlone { .. } => (AccessViolationKind::PersonalTeam, None),
             Rail::PolicyTest(broken) => (AccessViolationKind::PolicyTestBroken, Some(broken.test)),
         };
         Self { kind, sentence: rail.sentence(), policy_test_id: test.map(|id| ID(id.to_string())) }

@@ -3,14 +3,18 @@
 use async_graphql::{Context, ID, Object};
 use chrono::{DateTime, Utc};
 
-use entities::ids::{EligibleRoleId, OrganizationId, ProjectId, TeamId};
+use entities::ids::{ApiKeyId, EligibleRoleId, InvitationId, NoticeId, OrganizationId, ProjectId, TeamId};
+use entities::notice;
 use entities::user::Model;
+use entities::values::UserKind;
 
+use super::invitation::Invitation;
 use super::policy::EligibleRole;
+use super::service_account::ApiKey;
 use super::{Organization, Project, Team};
 use crate::authz::cap;
 use crate::error::{Error, Result};
-use crate::graphql::context::op;
+use crate::graphql::context::{loaders, op};
 use crate::graphql::page::{Listed, connection, page};
 use crate::store;
 
@@ -22,6 +26,33 @@ impl User {
     /// Lists of what somebody may see are for themselves alone.
     fn must_be_viewer(&self, ctx: &Context<'_>) -> Result<()> {
         if op(ctx).user()? == self.0.id { Ok(()) } else { Err(Error::not_found("list for another user than yourself")) }
+    }
+}
+
+/// Something that a user is told.
+pub(in crate::graphql) struct Notice(notice::Model);
+
+/// Something that a user is told.
+#[Object]
+impl Notice {
+    /// Global id.
+    async fn id(&self) -> ID {
+        ID(self.0.id.to_string())
+    }
+
+    /// In a few words.
+    async fn subject(&self) -> &str {
+        &self.0.subject
+    }
+
+    /// In full.
+    async fn body(&self) -> &str {
+        &self.0.body
+    }
+
+    /// When.
+    async fn created_at(&self) -> DateTime<Utc> {
+        self.0.created_at
     }
 }
 
@@ -48,10 +79,19 @@ impl User {
         self.0.created_at
     }
 
+    /// Whether it is a program: a service account.
+    async fn bot(&self) -> bool {
+        self.0.kind == UserKind::Bot
+    }
+
     /// The team of this one person, which owns what they make for themselves. Only on the viewer.
     async fn personal_team(&self, ctx: &Context<'_>) -> Result<Option<Team>> {
         self.must_be_viewer(ctx)?;
-        Ok(store::team::personal(op(ctx).store(), self.0.id).await?.map(Team))
+        let Some(row) = store::team::personal(op(ctx).store(), self.0.id).await? else { return Ok(None) };
+        if op(ctx).oneself().is_ok() {
+            return Ok(Some(Team(row)));
+        }
+        Ok(loaders(ctx).teams.one(row.id).await?.map(|row| Team((*row).clone())))
     }
 
     /// Teams that the viewer is a member of. Only on the viewer.
@@ -65,8 +105,59 @@ impl User {
     ) -> Result<Listed<Team>> {
         self.must_be_viewer(ctx)?;
         let page = page::<TeamId>(first, after, last, before, false)?;
-        let rows = store::team::of_user(op(ctx).store(), self.0.id, &page).await?;
+        // A narrowed key knows those alone that it may view.
+        let carried = match op(ctx).oneself() {
+            Ok(_) => None,
+            Err(_) => Some(op(ctx).visible::<cap::TeamView>().await?),
+        };
+        let rows = store::team::of_user(op(ctx).store(), self.0.id, carried.as_ref(), &page).await?;
         Ok(connection(rows, |row| row.id, Team))
+    }
+
+    /// Invitations to the viewer's address. Only on the viewer.
+    async fn invitations(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> Result<Listed<Invitation>> {
+        self.must_be_viewer(ctx)?;
+        op(ctx).oneself()?;
+        let page = page::<InvitationId>(first, after, last, before, false)?;
+        let rows = store::invitation::for_user(op(ctx).store(), &self.0, &page).await?;
+        Ok(connection(rows, |row| row.id, Invitation))
+    }
+
+    /// The viewer's own keys, without their secrets. Only on the viewer.
+    async fn api_keys(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> Result<Listed<ApiKey>> {
+        self.must_be_viewer(ctx)?;
+        let page = page::<ApiKeyId>(first, after, last, before, false)?;
+        let rows = store::api_key::of_user(op(ctx).store(), op(ctx).oneself()?, &page).await?;
+        Ok(connection(rows, |row| row.id, ApiKey))
+    }
+
+    /// What the viewer was told, the newest first. Only on the viewer.
+    async fn notices(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> Result<Listed<Notice>> {
+        self.must_be_viewer(ctx)?;
+        let page = page::<NoticeId>(first, after, last, before, true)?;
+        let rows = store::notice::of_user(op(ctx).store(), op(ctx).oneself()?, &page).await?;
+        Ok(connection(rows, |row| row.id, Notice))
     }
 
     /// Organizations that the viewer may view. Only on the viewer.

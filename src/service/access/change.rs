@@ -4,17 +4,21 @@
 
 use std::collections::BTreeSet;
 
-use entities::ids::{BindingId, RoleId};
-use entities::{access_change, binding, role as role_row};
+use entities::ids::{BindingId, RoleId, TeamId, TransferId, UserId};
+use entities::{access_change, binding, environment, organization, role as role_row, team_member, user};
 
+use super::invitation::Acceptance;
+use super::lock::LockChange;
+use super::person::PersonChange;
 use super::rails::{self, Rail};
 use super::standing::{Affected, Difference, Standing};
-use super::{Grant, eligible, grant, role};
+use super::team::TeamChange;
+use super::{Grant, eligible, grant, role, transfer};
 use crate::audit::Entry;
 use crate::authz::{Scope, cap};
 use crate::error::{Error, Result};
 use crate::op::{Op, Target, name, scope_name};
-use crate::store::{self, Write, population};
+use crate::store::{self, Write, facts, population};
 use crate::sys::clock;
 
 /// One change of who holds what.
@@ -34,6 +38,16 @@ pub enum Change {
     UpdateRole(role::Update),
     /// Removes a role that nobody has.
     DeleteRole(RoleId),
+    /// Changes who is in a team.
+    Team(TeamChange),
+    /// Takes somebody out of somewhere.
+    Person(PersonChange),
+    /// Suspends or freezes something, or lifts that.
+    Lock(LockChange),
+    /// Takes an invitation.
+    Accept(Acceptance),
+    /// Takes over an organization that is offered.
+    AcceptTransfer(TransferId),
 }
 
 /// What came of one change.
@@ -47,6 +61,22 @@ pub enum Changed {
     Role(role_row::Model),
     /// The role that is gone.
     RoleGone(RoleId),
+    /// The membership as it is now.
+    Member(team_member::Model),
+    /// Who is no longer in the team.
+    MemberGone(UserId),
+    /// The team that is gone.
+    TeamGone(TeamId),
+    /// Everything that was taken from somebody.
+    Removed(Vec<binding::Model>),
+    /// The service account that is gone.
+    AccountGone(UserId),
+    /// The user as they are now.
+    User(user::Model),
+    /// The organization as it is now.
+    Organization(organization::Model),
+    /// The environment as it is now.
+    Environment(environment::Model),
 }
 
 /// What changes would do.
@@ -70,25 +100,75 @@ impl Change {
             Self::CreateRole(_) => "access.create_role",
             Self::UpdateRole(_) => "access.update_role",
             Self::DeleteRole(_) => "access.delete_role",
+            Self::Team(change) => change.operation(),
+            Self::Person(change) => change.operation(),
+            Self::Lock(change) => change.operation(),
+            Self::Accept(_) => "invitation.accept",
+            Self::AcceptTransfer(_) => "transfer.accept",
         }
     }
 
-    /// Makes sure that the actor may begin it, before anything is looked at that nobody else may know of.
-    async fn allowed(&self, op: &Op, write: &mut Write) -> Result<()> {
-        let target: Target = match self {
+    /// What the actor needs a permit for before anything is looked at that tells whether it is there. Those without are the
+    /// actor's own, and nobody else finds them.
+    fn target(&self, op: &Op) -> Option<Target> {
+        Some(match self {
             Self::Grant(input) => input.scope.into(),
             Self::Revoke(id) => (*id).into(),
             Self::CreateRole(input) => input.scope.into(),
             Self::UpdateRole(input) => input.id.into(),
             Self::DeleteRole(id) => (*id).into(),
-            // Those are the actor's own, whom nobody else may touch.
-            Self::Activate(_) | Self::EndActivation(_) => return Ok(()),
-        };
+            Self::Team(TeamChange::Add(member) | TeamChange::Change { member, .. }) => member.team.into(),
+            // Leaving takes nothing.
+            Self::Team(TeamChange::Remove { user, .. }) if op.user().is_ok_and(|actor| actor == *user) => return None,
+            Self::Team(TeamChange::Remove { team, .. } | TeamChange::Delete(team)) => (*team).into(),
+            Self::Person(PersonChange::Remove { scope, .. }) => (*scope).into(),
+            Self::Person(PersonChange::EndServiceAccount(id)) => Target::ServiceAccount(*id),
+            Self::Lock(change) => change.target(),
+            Self::AcceptTransfer(id) => (*id).into(),
+            Self::Activate(_) | Self::EndActivation(_) | Self::Accept(_) => return None,
+        })
+    }
+
+    /// Makes sure that the actor may begin it. Only a refusal is told of: what allows it is told when it is applied.
+    async fn allowed(&self, op: &Op, write: &mut Write) -> Result<()> {
+        let Some(target) = self.target(op) else { return Ok(()) };
         let mut own = Entry::new(self.operation(), op.user().ok(), op.request_id().to_owned());
-        own.subject = Some(name(target));
+        own.subject = Some(match self {
+            Self::Person(PersonChange::Remove { user, .. }) => user.to_string(),
+            Self::Lock(change) => change.subject(),
+            Self::Grant(_)
+            | Self::Revoke(_)
+            | Self::CreateRole(_)
+            | Self::UpdateRole(_)
+            | Self::DeleteRole(_)
+            | Self::Team(_)
+            | Self::Person(PersonChange::EndServiceAccount(_))
+            | Self::AcceptTransfer(_)
+            | Self::Activate(_)
+            | Self::EndActivation(_)
+            | Self::Accept(_) => name(target),
+        });
         let entry = std::mem::replace(write.entry(), own);
-        op.permit_in::<cap::AccessManage>(write, target).await?;
-        // Only a refusal is told of already.
+        match self {
+            Self::Team(TeamChange::Delete(_)) => op.permit_in::<cap::TeamDelete>(write, target).await.map(drop),
+            Self::Team(_) => op.permit_in::<cap::TeamMemberManage>(write, target).await.map(drop),
+            Self::Person(PersonChange::Remove { .. }) => {
+                op.permit_in::<cap::MemberRemove>(write, target).await.map(drop)
+            }
+            Self::Person(PersonChange::EndServiceAccount(_)) => {
+                op.permit_in::<cap::ServiceAccountManage>(write, target).await.map(drop)
+            }
+            Self::Lock(change) => change.permit(op, write, target).await,
+            Self::AcceptTransfer(_) => op.permit_in::<cap::TeamOrganizationCreate>(write, target).await.map(drop),
+            Self::Grant(_)
+            | Self::Revoke(_)
+            | Self::CreateRole(_)
+            | Self::UpdateRole(_)
+            | Self::DeleteRole(_)
+            | Self::Activate(_)
+            | Self::EndActivation(_)
+            | Self::Accept(_) => op.permit_in::<cap::AccessManage>(write, target).await.map(drop),
+        }?;
         *write.entry() = entry;
         Ok(())
     }
@@ -102,6 +182,11 @@ impl Change {
             Self::EndActivation(id) => eligible::affected_by_end(op, write, *id).await,
             Self::UpdateRole(input) => role::affected(write, input.id).await,
             Self::CreateRole(_) | Self::DeleteRole(_) => Ok(Affected::default()),
+            Self::Team(change) => change.affected(write).await,
+            Self::Person(change) => change.affected(write).await,
+            Self::Lock(change) => change.affected(write).await,
+            Self::Accept(change) => change.affected(write).await,
+            Self::AcceptTransfer(id) => transfer::affected(write, *id).await,
         }
     }
 
@@ -114,6 +199,11 @@ impl Change {
             Self::CreateRole(input) => role::create(op, write, rails, input).await.map(Changed::Role),
             Self::UpdateRole(input) => role::update(op, write, rails, input).await.map(Changed::Role),
             Self::DeleteRole(id) => role::delete(op, write, id).await.map(|()| Changed::RoleGone(id)),
+            Self::Team(change) => change.apply(op, write, rails).await,
+            Self::Person(change) => change.apply(op, write).await,
+            Self::Lock(change) => change.apply(op, write).await,
+            Self::Accept(change) => change.apply(op, write).await,
+            Self::AcceptTransfer(id) => transfer::accept(op, write, id).await,
         }
     }
 }
@@ -214,7 +304,7 @@ impl Watch {
     pub(in crate::service) async fn end(self, write: &Write) -> Result<(Vec<Difference>, Vec<Rail>)> {
         let packs = store::role::packs(write).await?;
         let after = Standing::read(write, &packs, &self.affected).await?;
-        let rails = self.guard.broken(write, &packs).await?;
+        let rails = self.guard.broken(write, &packs, &self.affected).await?;
         Ok((self.before.differences(&after, &self.affected), rails))
     }
 }
@@ -258,4 +348,11 @@ async fn publish(write: &mut Write, differences: &[Difference]) -> Result<()> {
         differences: told.collect(),
     };
     store::access_change::append(write, row).await
+}
+
+/// Tells the entry where a change happens that takes no permit there.
+pub(super) async fn place(write: &mut Write, scope: Scope) -> Result<()> {
+    let known = facts::of_scopes(write, &[scope]).await?;
+    write.concerns(scope, &known);
+    Ok(())
 }

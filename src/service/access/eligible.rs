@@ -9,6 +9,7 @@ use entities::binding;
 use entities::eligible_role::Model;
 use entities::ids::{BindingId, EligibleRoleId, UserId};
 
+use super::change::place;
 use super::grant::{beyond, describe};
 use super::rails::Rail;
 use super::standing::Affected;
@@ -114,8 +115,7 @@ pub(super) async fn activate(op: &Op, write: &mut Write, input: Activate) -> Res
     write.entry().subject = Some(input.id.to_string());
     let eligible = eligible_role::of_holder(write, user, input.id).await?;
     let scope = facts::scope(eligible.scope_kind, eligible.scope_id);
-    let known = facts::of_scopes(write, &[scope]).await?;
-    write.concerns(scope, &known);
+    place(write, scope).await?;
     let seconds = input.seconds.unwrap_or(eligible.max_seconds);
     if !(60..=eligible.max_seconds).contains(&seconds) {
         let text = format!("`durationSeconds` has to be from 60 to {}", eligible.max_seconds);
@@ -139,8 +139,7 @@ pub(super) async fn end(op: &Op, write: &mut Write, id: BindingId) -> Result<bin
     let row = eligible_role::activation(write, op.user()?, id).await?;
     write.entry().subject = Some(id.to_string());
     let scope = facts::scope(row.scope_kind, row.scope_id);
-    let known = facts::of_scopes(write, &[scope]).await?;
-    write.concerns(scope, &known);
+    place(write, scope).await?;
     store::binding::end_activation(write, &row).await?;
     let packs = store::role::packs(write).await?;
     write.entry().details = describe(&packs, &row);

@@ -16,11 +16,16 @@ mod change;
 pub mod eligible;
 pub mod exchange;
 mod grant;
+pub mod invitation;
+pub mod lock;
+pub mod person;
 pub mod policy_test;
 mod rails;
 pub mod review;
 pub mod role;
 mod standing;
+pub mod team;
+mod transfer;
 pub mod watching;
 pub mod who;
 

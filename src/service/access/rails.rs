@@ -1,12 +1,12 @@
 //! What a change must not break: nobody gives more than they hold (rule 8), no organization is left without somebody who
-//! manages its access (rule 10), and what an organization asserts of its access stays true.
+//! manages its access and no team without an owner (rule 10), and what an organization asserts of its access stays true.
 
 use std::collections::BTreeSet;
 
-use crate::authz::{Capability, EnvironmentKind, Packs, Scope, explain};
+use crate::authz::{Capability, EnvironmentKind, Guarded, Packs, Scope, Violation, explain, violations};
 use crate::error::{Error, Result};
 use crate::op::scope_name;
-use crate::store::{Write, population};
+use crate::store::{Write, population, team_member};
 use crate::sys::clock;
 
 use super::policy_test::{Assertions, Broken};
@@ -31,6 +31,16 @@ pub enum Rail {
         /// It.
         organization: Scope,
     },
+    /// The team would have no owner.
+    NobodyOwns {
+        /// It.
+        team: Scope,
+    },
+    /// A personal team would have somebody else in it, or not its person.
+    NotAlone {
+        /// It.
+        team: Scope,
+    },
 }
 
 impl Rail {
@@ -46,6 +56,16 @@ impl Rail {
             Self::NobodyManages { .. } => "nobody would be left who manages the access of this organization; give \
                                            somebody else the role first"
                 .to_owned(),
+            Self::NobodyOwns { .. } => "the team would have no owner; make somebody else one first".to_owned(),
+            Self::NotAlone { .. } => "a personal team has exactly its one member, for ever".to_owned(),
+        }
+    }
+
+    /// What of a gift is not held; nothing for another rail.
+    pub fn missing(&self) -> &[(Capability, EnvironmentKind)] {
+        match self {
+            Self::Beyond { missing, .. } => missing,
+            Self::PolicyTest(_) | Self::NobodyManages { .. } | Self::NobodyOwns { .. } | Self::NotAlone { .. } => &[],
         }
     }
 
@@ -58,6 +78,8 @@ impl Rail {
             }
             Self::PolicyTest(_) => Some(failed("POLICY_TEST_BROKEN")),
             Self::NobodyManages { .. } => Some(failed("LAST_ACCESS_MANAGER")),
+            Self::NobodyOwns { .. } => Some(failed("LAST_OWNER")),
+            Self::NotAlone { .. } => Some(failed("PERSONAL_TEAM")),
         }
     }
 }
@@ -82,6 +104,8 @@ pub(super) fn told(rails: &[Rail]) -> serde_json::Value {
         Rail::NobodyManages { organization } => {
             serde_json::json!({ "reason": "LAST_ACCESS_MANAGER", "organization": scope_name(*organization) })
         }
+        Rail::NobodyOwns { team } => serde_json::json!({ "reason": "LAST_OWNER", "team": scope_name(*team) }),
+        Rail::NotAlone { team } => serde_json::json!({ "reason": "PERSONAL_TEAM", "team": scope_name(*team) }),
     });
     let mut told: Vec<serde_json::Value> = told.collect();
     if told.len() == 1 { told.swap_remove(0) } else { told.into() }
@@ -102,7 +126,7 @@ impl Guard {
     pub(super) async fn read(write: &Write, packs: &Packs, affected: &Affected) -> Result<Self> {
         let mut organizations = Vec::new();
         for organization in population::organizations_of(write, &affected.scopes).await? {
-            if is_managed(write, packs, organization).await? {
+            if !managers(write, packs, organization).await?.is_empty() {
                 organizations.push(organization);
             }
         }
@@ -111,26 +135,38 @@ impl Guard {
     }
 
     /// What is true no longer.
-    pub(super) async fn broken(&self, write: &Write, packs: &Packs) -> Result<Vec<Rail>> {
-        let mut broken = Vec::new();
+    pub(super) async fn broken(&self, write: &Write, packs: &Packs, affected: &Affected) -> Result<Vec<Rail>> {
+        let mut guarded = Guarded { teams: team_member::facts(write, &affected.scopes).await?, ..Guarded::default() };
         for &organization in &self.organizations {
-            if !is_managed(write, packs, organization).await? {
-                broken.push(Rail::NobodyManages { organization });
-            }
+            let managers = managers(write, packs, organization).await?;
+            guarded.organizations.push((organization.uuid().as_u128(), managers));
         }
+        let mut broken: Vec<Rail> = violations(&guarded).into_iter().filter_map(rail).collect();
         broken.extend(self.assertions.broken(write, packs).await?.into_iter().map(Rail::PolicyTest));
         Ok(broken)
     }
 }
 
-/// Whether somebody manages the access of the organization who was given that there, not on the whole console: it has to be
-/// able to look after itself.
-async fn is_managed(write: &Write, packs: &Packs, organization: Scope) -> Result<bool> {
+fn rail(violation: Violation) -> Option<Rail> {
+    match violation {
+        Violation::OrganizationWithoutManager { organization } => {
+            Some(Rail::NobodyManages { organization: Scope::Organization(organization) })
+        }
+        Violation::TeamWithoutOwner { team } => Some(Rail::NobodyOwns { team: Scope::Team(team) }),
+        Violation::PersonalTeamNotAlone { team } => Some(Rail::NotAlone { team: Scope::Team(team) }),
+        Violation::Beyond { .. } | Violation::NotUnderKind { .. } => None,
+    }
+}
+
+/// The people who manage the access of the organization and were given that there, not on the whole console: it has to be
+/// able to look after itself, also when it was suspended and is no longer.
+async fn managers(write: &Write, packs: &Packs, organization: Scope) -> Result<Vec<u128>> {
     let people = population::candidates(write, packs, organization).await?;
     let now = clock::now().timestamp_millis();
-    let people = population::facts_of(write, packs, &people, &BTreeSet::from([organization]), now).await?;
-    Ok(people.iter().any(|(_, facts)| {
+    let people = population::facts_of_people(write, packs, &people, organization, now).await?;
+    let manages = people.into_iter().filter(|(_, facts)| {
         let decision = explain(facts, packs, Capability::AccessManage, organization);
         decision.because.iter().any(|witness| witness.bound != Scope::Console)
-    }))
+    });
+    Ok(manages.map(|(user, _)| user.into()).collect())
 }

@@ -108,6 +108,16 @@ async fn what_is_revoked_at_one_counts_at_the_other() {
 #[tokio::test]
 async fn it_counts_also_when_nobody_is_told() {
     let Some(replicas) = Replicas::start().await else { return };
+    // A change of which PostgreSQL tells nobody.
+    let story = Story::begin(&replicas).await;
+    let change = replicas.database.begin().await.unwrap();
+    // Ada's own was made with the organization, by nobody.
+    change.execute_unprepared("DELETE FROM bindings WHERE created_by IS NOT NULL").await.unwrap();
+    change.execute_unprepared("UPDATE policy_epochs SET epoch = epoch + 1").await.unwrap();
+    change.commit().await.unwrap();
+    let asked = story.refused_after().await;
+    assert!(asked < SECOND, "refused after {asked:?}");
+    // And one of which it does, while nobody listens.
     for _ in 0..3 {
         let story = Story::begin(&replicas).await;
         eventually("both listen", || async { (replicas.cut_listeners().await == 2).then_some(()) }).await;

@@ -2,9 +2,15 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::time::Duration;
 
+use entities::ids::SessionId;
+use reeve::audit::Entry;
+use reeve::authz::Packs;
 use reeve::config::Config;
+use reeve::domain::email::EmailAddress;
+use reeve::op::{Actor, Op};
 use reeve::server::Server;
 use reeve::service::keys::Keys;
 use reeve::store::Store;
@@ -96,6 +102,25 @@ impl TestServer {
         let before = self.server().statements();
         let done = work.await;
         (done, self.server().statements() - before)
+    }
+
+    /// An operation of somebody, for what no door lets them do.
+    pub(crate) async fn operation(&self, of: &Client) -> Op {
+        let (store, _) = self.keys().await;
+        let actor = Actor::User { id: of.account.id.parse().unwrap(), session: SessionId::from(0) };
+        Op::new(actor, "-".to_owned(), store, Arc::default())
+    }
+
+    /// Somebody who administers the whole console.
+    pub(crate) async fn administrator(&self) -> Client {
+        let root = self.sign_up("root").await;
+        let (store, _) = self.keys().await;
+        let email = EmailAddress::parse(&root.account.email).unwrap();
+        let entry = Entry::new("access.bootstrap", None, "-".to_owned());
+        let packs = Packs::built_in().unwrap();
+        let role = "mia-console/console-super-user";
+        reeve::service::access::bootstrap(&store, &packs, &email, role, entry).await.unwrap();
+        root
     }
 
     fn server(&self) -> &Server {

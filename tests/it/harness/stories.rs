@@ -45,6 +45,32 @@ impl Client {
         self.create_environment(&project, "production", true).await
     }
 
+    /// A new team; its id.
+    pub(crate) async fn create_team(&self, name: &str) -> String {
+        let document = "mutation($input: CreateTeamInput!) { createTeam(input: $input) { team { id } } }";
+        text(&self.ok(document, json!({ "input": { "name": name } })).await["createTeam"]["team"]["id"])
+    }
+
+    /// Lets somebody into a team.
+    pub(crate) async fn add_to_team(&self, user: &Client, team: &str, role: &str) {
+        let document = "mutation($input: TeamMemberInput!) { addTeamMember(input: $input) { member { role } } }";
+        let input = json!({ "teamId": team, "user": user.account.email, "role": role });
+        self.ok(document, json!({ "input": input })).await;
+    }
+
+    /// Gives a role to every member of a team; the id of the binding.
+    pub(crate) async fn grant_team(&self, team: &str, role: &str, scope: &str) -> String {
+        let data = self.ok(GRANT, json!({ "input": { "subject": team, "role": role, "scope": scope } })).await;
+        text(&data["grantRole"]["binding"]["id"])
+    }
+
+    /// What the viewer was told, the newest first.
+    pub(crate) async fn notices(&self) -> Vec<String> {
+        let data = self.ok("{ viewer { notices { nodes { subject body } } } }", json!({})).await;
+        let nodes = data["viewer"]["notices"]["nodes"].as_array().unwrap();
+        nodes.iter().map(|notice| text(&notice["subject"])).collect()
+    }
+
     /// Gives a role; the id of the binding.
     pub(crate) async fn grant(&self, subject: &Client, role: &str, scope: &str) -> String {
         let data = self.ok(GRANT, grant(subject, role, scope)).await;

@@ -1,10 +1,13 @@
 //! Nobody follows anything a second longer than they may, whyever it ends, and strangers do not learn that there is anything.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use async_graphql::parser::parse_schema;
+use async_graphql::parser::types::{TypeKind, TypeSystemDefinition};
 use serde_json::json;
 
-use super::{DEPLOYMENTS, ENVIRONMENT_LOG, Ground, id};
+use super::{ACCESS, DEPLOYMENT_LOG, DEPLOYMENTS, ENVIRONMENT_LOG, Ground, id};
 use crate::harness::{Client, GRANT, Heard, Live, TestServer};
 
 /// Rule 12.
@@ -108,6 +111,18 @@ async fn it_is_cut_when_what_was_followed_is_gone() {
     is_cut(&mut live, began).await;
 }
 
+/// The fields that the contract lets be followed.
+fn subscriptions() -> BTreeSet<String> {
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/schema.graphql")).unwrap();
+    let types = parse_schema(&text).unwrap().definitions.into_iter().filter_map(|definition| match definition {
+        TypeSystemDefinition::Type(definition) => Some(definition.node),
+        TypeSystemDefinition::Schema(_) | TypeSystemDefinition::Directive(_) => None,
+    });
+    let mut roots = types.filter(|definition| definition.name.node == "Subscription");
+    let TypeKind::Object(root) = roots.next().unwrap().kind else { panic!("no object") };
+    root.fields.iter().map(|field| field.node.name.node.to_string()).collect()
+}
+
 #[tokio::test]
 async fn strangers_learn_nothing_and_viewers_what_they_lack() {
     let server = TestServer::start().await;
@@ -116,15 +131,27 @@ async fn strangers_learn_nothing_and_viewers_what_they_lack() {
     let project = ada.create_project(&organization, "site").await;
     let environment = ada.create_environment(&project, "production", true).await;
     let nowhere = ada.create_environment(&project, "gone", true).await;
+    let files: &[(&str, &[u8])] = &[("index.html", b"one")];
+    let (draft, lost) = (ada.draft(&environment, files, None).await, ada.draft(&nowhere, files, None).await);
     let delete = "mutation($input: DeleteEnvironmentInput!) { deleteEnvironment(input: $input) { __typename } }";
     ada.ok(delete, json!({ "input": { "id": nowhere.id } })).await;
-    for document in [ENVIRONMENT_LOG, DEPLOYMENTS] {
-        let hidden = eve.follow(document, id(&environment.id)).await.cut().await;
-        let absent = eve.follow(document, id(&nowhere.id)).await.cut().await;
-        assert_eq!((&hidden.0, &hidden.1), (&absent.0, &absent.1), "what is hidden and what is not there");
-        assert_eq!(hidden.0, "NOT_FOUND");
-    }
+    // What can be followed, by what is there, and by what is there no more; and what a viewer lacks for it.
+    let all = [
+        ("environmentLog", ENVIRONMENT_LOG, &environment.id, &nowhere.id, Some("log.view")),
+        ("deploymentLog", DEPLOYMENT_LOG, &draft.deployment.id, &lost.deployment.id, Some("log.view")),
+        ("accessChanged", ACCESS, &environment.id, &nowhere.id, Some("member.view")),
+        ("deploymentUpdated", DEPLOYMENTS, &environment.id, &nowhere.id, None),
+    ];
+    let tried: BTreeSet<String> = all.iter().map(|(field, ..)| (*field).to_owned()).collect();
+    assert_eq!(subscriptions(), tried, "the left is in the schema, the right is tried here");
     ada.grant(&bob, "ownstak/viewer", &organization).await;
-    let (code, message, _) = bob.follow(ENVIRONMENT_LOG, id(&environment.id)).await.cut().await;
-    assert!(code == "FORBIDDEN" && message.contains("`log.view`"), "{code}: {message}");
+    for (field, document, there, gone, lacking) in all {
+        let (hidden, message, _) = eve.follow(document, id(there)).await.cut().await;
+        let absent = eve.follow(document, id(gone)).await.cut().await;
+        assert_eq!((&hidden, &message), (&absent.0, &absent.1), "{field}: what is hidden and what is not there");
+        assert_eq!(hidden, "NOT_FOUND", "{field}");
+        let Some(lacking) = lacking else { continue };
+        let (code, message, _) = bob.follow(document, id(there)).await.cut().await;
+        assert!(code == "FORBIDDEN" && message.contains(&format!("`{lacking}`")), "{field}: {code}: {message}");
+    }
 }

@@ -16,6 +16,8 @@ const DEPLOYMENT_LOG: &str = "subscription($id: ID!) { deploymentLog(deploymentI
 const DEPLOYMENTS: &str = "subscription($id: ID!) { deploymentUpdated(environmentId: $id) {
     id state environment { id } viewerCan(capabilities: [\"deployment.create\"]) { allowed } } }";
 
+const ACCESS: &str = "subscription($id: String!) { accessChanged(scope: $id) { __typename } }";
+
 /// Says on its output what it is asked for.
 const PROGRAM: &str = r#"
 import http.server, os

@@ -223,6 +223,10 @@ pub(super) fn required() -> BTreeMap<String, String> {
     let mut required = BTreeMap::new();
     for definition in parse_schema(&text).unwrap().definitions {
         let TypeSystemDefinition::Type(definition) = definition else { continue };
+        // What is followed goes through another door: `live::cut` tries that one in the same way.
+        if definition.node.name.node == "Subscription" {
+            continue;
+        }
         let fields = match &definition.node.kind {
             TypeKind::Object(object) => &object.fields,
             TypeKind::Interface(interface) => &interface.fields,
@@ -286,6 +290,7 @@ async fn no_field_forgets_its_permit() {
     let calls: Vec<Call> = [things.reads(), things.makes(), things.ends()].into_iter().flatten().collect();
     let mut listed: BTreeSet<&str> = calls.iter().map(|call| call.field).collect();
     listed.extend(super::permits_of_access::FIELDS);
+    listed.extend(super::permits_of_people::FIELDS);
     let required = required();
     let known: BTreeSet<&str> = required.keys().map(String::as_str).collect();
     assert_eq!(known, listed, "the left says `@requires` in the schema, the right is called here: add or erase a call");
