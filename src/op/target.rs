@@ -7,9 +7,7 @@ use entities::ids::{
 
 use crate::authz::{Capability, Level, Scope};
 use crate::error::{Error, Result};
-use crate::store::{
-    Source, api_key, eligible_role, facts, invitation, policy_test, role, service_account, transfer,
-};
+use crate::store::{Source, api_key, eligible_role, facts, invitation, policy_test, role, service_account, transfer};
 
 /// What a permit is wanted for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

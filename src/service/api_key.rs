@@ -12,7 +12,7 @@ use crate::authn::opaque::KeySecret;
 use crate::authz::{Binding, Capability, Mask, Narrowing, Scope, cap, missing_to_join};
 use crate::error::{Error, Result};
 use crate::op::{Actor, Op, Target, scope_name};
-use crate::store::{self, Write, api_key, facts, service_account};
+use crate::store::{self, Write, api_key, facts};
 use crate::sys::{clock, ids};
 
 /// A new key.

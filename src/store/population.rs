@@ -111,6 +111,8 @@ async fn read(
         }
     }
     asked.extend(managed_by(source, &asked).await?);
+    // One of each kind, which is not there: the number of statements does not tell where others are bound.
+    asked.extend([Scope::Team(0), Scope::Organization(0), Scope::Project(0), Scope::Environment(0)]);
     let mut known: ScopeFacts = facts::of_scopes(source, &asked).await?;
     if as_if_open {
         known.values_mut().for_each(|fact| fact.suspended = false);

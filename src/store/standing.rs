@@ -14,7 +14,9 @@ use entities::ids::UserId;
 use super::epoch::{FRESH, Snapshot};
 use super::facts::{self, ActorFacts, ScopeFacts};
 use super::{Store, role};
-use crate::authz::{Authority, Capability, Decision, Facts, Held, Mask, Narrowing, Packs, Scope, Sight, Visible, explain};
+use crate::authz::{
+    Authority, Capability, Decision, Facts, Held, Mask, Narrowing, Packs, Scope, Sight, Visible, explain,
+};
 use crate::error::{Error, Result};
 use crate::sys::clock;
 

@@ -191,8 +191,10 @@ impl Reader<'_> {
 
     async fn inside(&mut self, place: usize, scope: Scope, text: &str) -> Result<Option<Scope>> {
         let known = facts::of_scopes(self.op.store(), &[scope]).await?;
+        let held = self.op.masks(&[scope]).await?;
+        let seen = held.get(&scope).is_some_and(|mask| mask.contains(scope.view()));
         let mut lineage = std::iter::successors(Some(scope), |at| known.get(at).and_then(|fact| fact.parent));
-        if lineage.any(|at| at == self.within) {
+        if (seen || scope == self.within) && lineage.any(|at| at == self.within) {
             return Ok(Some(scope));
         }
         self.refuse(place, "resource.resourceId", format!("there is no {} {} here", scope.level().name(), quote(text)));

@@ -12,8 +12,8 @@ use crate::harness::Client;
 const SECOND: Duration = Duration::from_secs(1);
 
 /// Everything that there is to see in the organization: rows, links, counts.
-const ROWS: &str = "query($organization: ID!) { organization(id: $organization) { projects { nodes { environments {
-    nodes { id name url production activeDeployment { id url } deployments { nodes { id number url state } } } } } } } }";
+const ROWS: &str = "query($organization: ID!) { organization(id: $organization) { projects(first: 5) { nodes { environments(first: 5) {
+    nodes { id name url production activeDeployment { id url } deployments(first: 5) { nodes { id number url state } } } } } } } }";
 
 /// Every way to the environment by itself, each with what answers for it.
 fn ways(ground: &Ground) -> Vec<(&'static str, Value)> {

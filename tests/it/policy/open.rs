@@ -109,11 +109,6 @@ fn calls(things: &Things, access: &Access) -> Vec<Open> {
             "{ viewer { teams { nodes { personal } } } }",
             viewer("teams", &json!({ "nodes": [{ "personal": true }] })),
         ),
-        of_viewer(
-            "Mutation.signOut",
-            "mutation { signOut { signedOut } }",
-            json!({ "signOut": { "signedOut": true } }),
-        ),
         about(
             "Mutation.activateEligibleRole",
             "mutation($id: ID!) { activateEligibleRole(input: { id: $id, reason: \"to try\" }) { binding { id } } }",
@@ -123,6 +118,24 @@ fn calls(things: &Things, access: &Access) -> Vec<Open> {
             "Mutation.endActivation",
             "mutation($id: ID!) { endActivation(input: { id: $id }) { endedId } }",
             &things.binding,
+        ),
+        about(
+            "Mutation.acceptInvitation",
+            "mutation($id: ID!) { acceptInvitation(input: { id: $id }) { __typename } }",
+            INVITATION,
+        ),
+        about(
+            "Mutation.declineInvitation",
+            "mutation($id: ID!) { declineInvitation(input: { id: $id }) { declinedId } }",
+            INVITATION,
+        ),
+        of_viewer("User.invitations", "{ viewer { invitations { nodes { id } } } }", viewer("invitations", &nothing)),
+        of_viewer("User.notices", "{ viewer { notices { nodes { id } } } }", viewer("notices", &nothing)),
+        of_viewer("User.apiKeys", "{ viewer { apiKeys { nodes { id } } } }", viewer("apiKeys", &nothing)),
+        of_viewer(
+            "Mutation.createTeam",
+            "mutation { createTeam(input: { name: \"Mine\" }) { team { personal } } }",
+            json!({ "createTeam": { "team": { "personal": false } } }),
         ),
         Open {
             stranger: unknown.clone(),
@@ -140,8 +153,17 @@ fn calls(things: &Things, access: &Access) -> Vec<Open> {
                 "nobody's",
             )
         },
+        // The last, since it ends what the others come with.
+        of_viewer(
+            "Mutation.signOut",
+            "mutation { signOut { signedOut } }",
+            json!({ "signOut": { "signedOut": true } }),
+        ),
     ]
 }
+
+/// Nobody's: those that are somebody's are tried in `hidden`.
+const INVITATION: &str = "inv_00000000000000000000000000";
 
 /// What says the same to everybody, and may be called by anybody: it is no part of anything that is somebody's.
 const SAME: [&str; 4] = ["Mutation.signUp", "Query.capabilities", "Query.roles", "Role.capabilities"];
@@ -170,11 +192,9 @@ async fn what_is_open_tells_nobody_of_anything() {
     let access = Access::new(&things, &ada, &onlooker).await;
     let calls = calls(&things, &access);
     let mut differing = Vec::new();
+    let (nobody, stranger) = (server.client(), server.sign_up("stranger").await);
     for call in &calls {
-        let stranger = server.sign_up("stranger").await;
-        for (who, client, expected) in
-            [("nobody", server.client(), &call.nobody), ("a stranger", stranger, &call.stranger)]
-        {
+        for (who, client, expected) in [("nobody", &nobody, &call.nobody), ("a stranger", &stranger, &call.stranger)] {
             let response = client.query(call.document, call.variables.clone()).await;
             let told = if response.errors.is_empty() { response.data } else { json!(response.refusal().code) };
             if told != *expected {

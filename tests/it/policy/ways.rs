@@ -73,11 +73,14 @@ fn about_people(things: &Things, every: &[&str]) -> Vec<Call> {
         for who in [things.owner.as_str(), "nobody@example.com", things.team.as_str()] {
             let variables = json!({ "at": at, "who": who });
             let call = |field, document| Call { field, document, variables: variables.clone(), onlooker: "" };
-            calls.push(call(
-                "Query.accessDecision",
-                "query($at: String!, $who: String!) {
-                    accessDecision(resource: $at, subject: $who, capability: \"log.view\") { summary } }",
-            ));
+            // Decisions are about users.
+            if who.contains('@') {
+                calls.push(call(
+                    "Query.accessDecision",
+                    "query($at: String!, $who: String!) {
+                        accessDecision(resource: $at, subject: $who, capability: \"log.view\") { summary } }",
+                ));
+            }
             calls.push(call(
                 "Mutation.grantRole",
                 "mutation($at: String!, $who: String!) { grantRole(input: {
@@ -101,8 +104,8 @@ fn changes(things: &Things, binding: &str) -> Vec<Call> {
         json!([grant(id)]),
         json!([grant(path)]),
         json!([grant(&things.project), grant(id)]),
-        json!([{ "revokeBinding": binding }]),
-        json!([grant(id), { "revokeBinding": binding }]),
+        json!([{ "revokeBinding": { "id": binding } }]),
+        json!([grant(id), { "revokeBinding": { "id": binding } }]),
     ];
     let mut calls = Vec::new();
     for changes in listed {
