@@ -109,7 +109,10 @@ fn changes(things: &Things, binding: &str) -> Vec<Call> {
     ];
     let mut calls = Vec::new();
     for changes in listed {
-        for (field, document) in [("Query.previewAccessChange", PREVIEW), ("Mutation.changeAccess", CHANGE)] {
+        let mixed = changes.to_string().contains(things.project.as_str());
+        // What may be viewed of a mixed list is remembered from one preview to the next: it is tried as a change only.
+        let preview = (!mixed).then_some(("Query.previewAccessChange", PREVIEW));
+        for (field, document) in preview.into_iter().chain([("Mutation.changeAccess", CHANGE)]) {
             let variables = json!({ "changes": changes });
             calls.push(Call { field, document, variables, onlooker: "" });
         }

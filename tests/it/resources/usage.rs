@@ -48,10 +48,10 @@ async fn a_use_is_known_soon_and_nothing_is_lost_in_a_restart() {
         ada.grant(client, "ownstak/editor", "acme").await;
     }
     dev.draft(&production, &[("index.html", b"hello")], None).await;
-    let by = operation(&server, &ada).await;
     let organization: Scope = organization.parse::<OrganizationId>().unwrap().into();
     let in_time = eventually("the use is written", || async {
-        let used = used(&by, organization, &dev).await;
+        // Its store is no server's: nobody keeps what it knows of the policy epoch up to date.
+        let used = used(&operation(&server, &ada).await, organization, &dev).await;
         (!used.is_empty()).then_some(used)
     })
     .await;
@@ -62,6 +62,7 @@ async fn a_use_is_known_soon_and_nothing_is_lost_in_a_restart() {
     let delete = "mutation($input: DeleteProjectInput!) { deleteProject(input: $input) { deletedId } }";
     assert_eq!(dev.code(delete, json!({ "input": { "id": project } })).await, "FORBIDDEN");
     server.restart().await;
+    let by = operation(&server, &ada).await;
     let all = used(&by, organization, &dev).await;
     assert!(all.contains(&Capability::DeploymentCreate) && all.contains(&Capability::ProjectView), "{all:?}");
     assert!(!all.contains(&Capability::OrganizationView) && !all.contains(&Capability::ProjectDelete), "{all:?}");
@@ -89,6 +90,7 @@ async fn a_use_is_known_soon_and_nothing_is_lost_in_a_restart() {
     let dev = dev.at(server.api_address());
     dev.draft(&production, &[("index.html", b"again")], None).await;
     server.restart().await;
+    let by = operation(&server, &ada).await;
     let on = used_on(
         usage::of_each_scope(by.store(), &permit, &by.sight().await.unwrap(), &[id(&dev)]).await.unwrap(),
         environment,
