@@ -10,7 +10,7 @@ use entities::ids::{EnvironmentId, SessionId, UserId};
 
 use crate::audit::Entry;
 use crate::authz::{
-    Authority, Capability, Decided, Decision, Facts, Held, Mask, Packs, Permit, Scope, Visible, explain,
+    Authority, Capability, Decided, Decision, Facts, Held, Mask, Packs, Permit, Scope, Sight, Visible, explain,
 };
 use crate::error::{Error, Result};
 use crate::store::facts;
@@ -23,7 +23,7 @@ mod target;
 
 pub use actor::Actor;
 pub use target::{Target, name, scope_name};
-use target::{scope_of, unseen};
+use target::{scope_of, unseen, view};
 
 /// One operation.
 pub struct Op {
@@ -133,7 +133,9 @@ impl Op {
                 decided.into_iter().next().ok_or_else(|| unseen(target))?
             }
         };
-        let permit = decided.permit().ok_or_else(|| refusal::<C>(decided.held(), target))?;
+        let shown = is_shown(C::CAPABILITY, decided.held(), scope);
+        let permit = decided.permit().filter(|_| shown);
+        let permit = permit.ok_or_else(|| refusal::<C>(decided.held(), target, scope))?;
         self.store.used(user, scope, C::CAPABILITY);
         Ok(permit)
     }
@@ -220,18 +222,14 @@ impl Op {
     /// stands against it.
     async fn judge_in<C: Held>(&self, write: &mut Write, target: Target, rule: Rule<C>) -> Result<Permit<C>> {
         let user = self.user()?;
-        let scope = match scope_of(write, target).await {
-            Ok(scope) => scope,
-            Err(error) => {
-                write.entry().is_refused_for(C::CAPABILITY, None);
-                return Err(error);
-            }
-        };
+        let scope = scope_of(write, target).await?;
         let packs = role::packs(write).await?;
         let known = facts::of_scopes(write, &[scope]).await?;
         let facts = facts::of_actor(write, &packs, user, self.actor.narrowing()).await?.about(&known);
-        write.concerns(scope, &known);
         let there = scope == Scope::Console || known.contains_key(&scope);
+        if there || matches!(target, Target::Scope(_)) {
+            write.concerns(scope, &known);
+        }
         let decision = there.then(|| explain(&facts, &packs, C::CAPABILITY, scope));
         let verdict = judge(&Authority::of(&facts, &packs), &facts, target, scope, rule);
         match &verdict {
@@ -253,6 +251,14 @@ impl Op {
             Ok(user) => Ok(self.standing(user, &[]).await?.visible()),
             Err(_) => Ok(Visible::nothing()),
         }
+    }
+
+    /// What the actor may view, of every kind of scope.
+    ///
+    /// # Errors
+    /// `Unauthenticated`; `Unavailable` when the database does not answer.
+    pub async fn sight(&self) -> Result<Sight> {
+        Ok(self.standing(self.user()?, &[]).await?.sight())
     }
 
     /// What the actor holds on each of these scopes: one derivation, a constant number of statements.
@@ -346,27 +352,26 @@ fn judge<C: Held>(
     scope: Scope,
     rule: Rule<C>,
 ) -> Result<Permit<C>> {
-    if let Some(permit) = rule(authority, facts, scope) {
+    let held = authority.decide(facts, &[scope]).get(&scope).copied().unwrap_or_default();
+    if is_shown(C::CAPABILITY, held, scope)
+        && let Some(permit) = rule(authority, facts, scope)
+    {
         return Ok(permit);
     }
-    let view = if authority.allows(facts, scope, view_of(target)) { view_of(target).mask() } else { Mask::EMPTY };
-    Err(refusal::<C>(view, target))
+    Err(refusal::<C>(held, target, scope))
+}
+
+/// What is judged on another kind of scope, and held here because of where it is bound, does not show what is here.
+fn is_shown(capability: Capability, held: Mask, scope: Scope) -> bool {
+    capability.level() == scope.level() || held.contains(scope.view())
 }
 
 /// The refusal that somebody may learn who holds this on the target's scope: what they may not view does not exist.
-fn refusal<C: Held>(held: Mask, target: Target) -> Error {
-    if held.contains(view_of(target)) {
+fn refusal<C: Held>(held: Mask, target: Target, scope: Scope) -> Error {
+    let view = view(target, scope);
+    if is_shown(view, held, scope) && held.contains(view) {
         Error::Forbidden { capability: C::CAPABILITY, resource: name(target) }
     } else {
         unseen(target)
-    }
-}
-
-/// The capability without which a target does not exist for somebody.
-fn view_of(target: Target) -> Capability {
-    match target {
-        Target::Scope(scope) => scope.view(),
-        Target::Deployment(_) => Capability::DeploymentView,
-        Target::Binding(_) => Capability::MemberView,
     }
 }

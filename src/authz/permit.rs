@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 
 use uuid::Uuid;
 
-use super::capability::{Capability, Held};
+use super::capability::{Capability, Held, cap};
 use super::decide::{Authority, VisibleScopes};
 use super::facts::{Facts, Scope};
 use super::mask::Mask;
@@ -92,6 +92,47 @@ impl<C: Held> Visible<C> {
     /// The scopes.
     pub fn scopes(&self) -> &VisibleScopes {
         &self.scopes
+    }
+}
+
+/// What the actor may view, of every kind of scope, as a condition for lists of what sits on them.
+#[derive(Debug)]
+pub struct Sight {
+    teams: Visible<cap::TeamView>,
+    organizations: Visible<cap::OrganizationView>,
+    projects: Visible<cap::ProjectView>,
+    environments: Visible<cap::EnvironmentView>,
+}
+
+impl Sight {
+    /// What the authority makes visible.
+    pub fn judge(authority: &Authority, facts: &Facts) -> Self {
+        Self {
+            teams: Visible::judge(authority, facts),
+            organizations: Visible::judge(authority, facts),
+            projects: Visible::judge(authority, facts),
+            environments: Visible::judge(authority, facts),
+        }
+    }
+
+    /// The teams.
+    pub fn teams(&self) -> &Visible<cap::TeamView> {
+        &self.teams
+    }
+
+    /// The organizations.
+    pub fn organizations(&self) -> &Visible<cap::OrganizationView> {
+        &self.organizations
+    }
+
+    /// The projects.
+    pub fn projects(&self) -> &Visible<cap::ProjectView> {
+        &self.projects
+    }
+
+    /// The environments.
+    pub fn environments(&self) -> &Visible<cap::EnvironmentView> {
+        &self.environments
     }
 }
 

@@ -1,10 +1,13 @@
-//! What a permit is wanted for, and by which words people know it.
+//! What a permit can be wanted for, and on which scope it is judged. It decides nothing.
 
-use entities::ids::{BindingId, DeploymentId, EnvironmentId, OrganizationId, ProjectId, TeamId};
+use entities::ids::{
+    ApiKeyId, BindingId, DeploymentId, EligibleRoleId, EnvironmentId, Id, InvitationId, OrganizationId, PolicyTestId,
+    ProjectId, RoleId, TeamId, TransferId, UserId,
+};
 
-use crate::authz::Scope;
+use crate::authz::{Capability, Level, Scope};
 use crate::error::{Error, Result};
-use crate::store::{Source, facts};
+use crate::store::{Source, api_key, eligible_role, facts, invitation, policy_test, role, service_account, transfer};
 
 /// What a permit is wanted for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +18,20 @@ pub enum Target {
     Deployment(DeploymentId),
     /// A binding, judged where it sits.
     Binding(BindingId),
+    /// A role that was made or imported, judged where it belongs.
+    Role(RoleId),
+    /// A role that can be activated for a while, judged where it would be bound.
+    EligibleRole(EligibleRoleId),
+    /// An assertion about access, judged on its organization.
+    PolicyTest(PolicyTestId),
+    /// An invitation, judged on what it leads to.
+    Invitation(InvitationId),
+    /// An offer of an organization, judged on the team that it is for.
+    Transfer(TransferId),
+    /// A service account, judged where it belongs.
+    ServiceAccount(UserId),
+    /// A key of a service account, judged where that belongs.
+    Key(ApiKeyId),
 }
 
 impl From<Scope> for Target {
@@ -22,16 +39,18 @@ impl From<Scope> for Target {
         Self::Scope(scope)
     }
 }
-impl From<DeploymentId> for Target {
-    fn from(id: DeploymentId) -> Self {
-        Self::Deployment(id)
-    }
+
+macro_rules! targets {
+    ($($id:ident => $variant:ident),*) => { $(
+        impl From<$id> for Target {
+            fn from(id: $id) -> Self { Self::$variant(id) }
+        }
+    )* };
 }
-impl From<BindingId> for Target {
-    fn from(id: BindingId) -> Self {
-        Self::Binding(id)
-    }
-}
+targets!(
+    DeploymentId => Deployment, BindingId => Binding, RoleId => Role, EligibleRoleId => EligibleRole,
+    PolicyTestId => PolicyTest, InvitationId => Invitation, TransferId => Transfer, ApiKeyId => Key
+);
 
 macro_rules! scopes {
     ($($id:ident => $variant:ident),*) => { $(
@@ -45,17 +64,46 @@ macro_rules! scopes {
 }
 scopes!(TeamId => Team, OrganizationId => Organization, ProjectId => Project, EnvironmentId => Environment);
 
-/// The scope on which a target is judged; it never changes.
+/// The scope on which a target is judged; it never changes. What is not there is judged on a scope that is not there, which
+/// takes the same way, and the same time, as what may not be viewed.
 pub(super) async fn scope_of(source: &impl Source, target: Target) -> Result<Scope> {
-    let scope = match target {
-        Target::Scope(scope) => Some(scope),
-        Target::Deployment(id) => facts::of_deployment(source, id).await?,
-        Target::Binding(id) => facts::of_binding(source, id).await?,
+    let (found, key) = match target {
+        Target::Scope(scope) => return Ok(scope),
+        Target::Deployment(id) => (facts::of_deployment(source, id).await?, id.uuid()),
+        Target::Binding(id) => (facts::of_binding(source, id).await?, id.uuid()),
+        Target::Role(id) => (role::scope_of(source, id).await?, id.uuid()),
+        Target::EligibleRole(id) => (eligible_role::scope_of(source, id).await?, id.uuid()),
+        Target::PolicyTest(id) => (policy_test::organization_of(source, id).await?.map(Scope::from), id.uuid()),
+        Target::Invitation(id) => (invitation::find(source, id).await?.as_ref().map(invitation::scope), id.uuid()),
+        Target::Transfer(id) => (transfer::find(source, id).await?.map(|row| row.team_id.into()), id.uuid()),
+        Target::ServiceAccount(id) => (service_account::scope_of(source, id).await?, id.uuid()),
+        Target::Key(id) => {
+            let holder = api_key::find(source, id).await?.map_or(UserId(id.uuid()), |row| row.user_id);
+            (service_account::scope_of(source, holder).await?, id.uuid())
+        }
     };
-    scope.ok_or_else(|| unseen(target))
+    Ok(found.unwrap_or(Scope::Environment(key.as_u128())))
 }
 
-/// The refusal of what is not there, for this actor or at all.
+/// The capability without which it does not exist for somebody.
+pub(super) fn view(target: Target, scope: Scope) -> Capability {
+    match target {
+        Target::Scope(scope) => scope.view(),
+        Target::Deployment(_) => Capability::DeploymentView,
+        Target::Invitation(_) if scope.level() == Level::Team => Capability::TeamView,
+        Target::Binding(_)
+        | Target::Role(_)
+        | Target::EligibleRole(_)
+        | Target::PolicyTest(_)
+        | Target::Invitation(_)
+        | Target::ServiceAccount(_) => Capability::MemberView,
+        // Who may not answer or end it is not told that there is one.
+        Target::Transfer(_) => Capability::TeamOrganizationCreate,
+        Target::Key(_) => Capability::ServiceAccountManage,
+    }
+}
+
+/// The refusal of what may not be viewed, or is not there.
 pub(super) fn unseen(target: Target) -> Error {
     let kind = match target {
         Target::Scope(Scope::Console) => "console",
@@ -65,6 +113,13 @@ pub(super) fn unseen(target: Target) -> Error {
         Target::Scope(Scope::Environment(_)) => "environment",
         Target::Deployment(_) => "deployment",
         Target::Binding(_) => "binding",
+        Target::Role(_) => "role",
+        Target::EligibleRole(_) => "eligible role",
+        Target::PolicyTest(_) => "policy test",
+        Target::Invitation(_) => "invitation",
+        Target::Transfer(_) => "transfer",
+        Target::ServiceAccount(_) => "service account",
+        Target::Key(_) => "key",
     };
     Error::not_found(kind)
 }
@@ -75,6 +130,13 @@ pub fn name(target: Target) -> String {
         Target::Scope(scope) => scope_name(scope),
         Target::Deployment(id) => id.to_string(),
         Target::Binding(id) => id.to_string(),
+        Target::Role(id) => id.to_string(),
+        Target::EligibleRole(id) => id.to_string(),
+        Target::PolicyTest(id) => id.to_string(),
+        Target::Invitation(id) => id.to_string(),
+        Target::Transfer(id) => id.to_string(),
+        Target::ServiceAccount(id) => id.to_string(),
+        Target::Key(id) => id.to_string(),
     }
 }
 

@@ -11,8 +11,8 @@ use super::App;
 use crate::authn::opaque::KeySecret;
 use crate::authz::{Binding, Capability, Mask, Narrowing, Scope, cap, missing_to_join};
 use crate::error::{Error, Result};
-use crate::op::{Actor, Op, scope_name};
-use crate::store::{self, Write, api_key, facts, service_account};
+use crate::op::{Actor, Op, Target, scope_name};
+use crate::store::{self, Write, api_key, facts};
 use crate::sys::{clock, ids};
 
 /// A new key.
@@ -56,13 +56,11 @@ pub async fn create_own(op: &Op, input: Create) -> Result<Made> {
 pub async fn create_for(op: &Op, account: UserId, input: Create) -> Result<Made> {
     let (user, _) = op.session()?;
     check(op, &input).await?;
-    let scope = scope_of(op, account).await?;
-    let seen = op.masks(&[scope]).await?.values().any(|mask| mask.contains(Capability::MemberView));
-    let begun = op.change::<cap::ServiceAccountManage>("api_key.create", scope).await;
-    let (mut write, permit) = begun.map_err(|error| if seen { error } else { unseen(error) })?;
+    let target = Target::ServiceAccount(account);
+    let (mut write, permit) = op.change::<cap::ServiceAccountManage>("api_key.create", target).await?;
     if let Some(capability) = beyond(op, &write, account).await? {
         write.refuse(op.store()).await?;
-        return Err(Error::Forbidden { capability, resource: scope_name(scope) });
+        return Err(Error::Forbidden { capability, resource: scope_name(permit.scope()) });
     }
     let (row, secret) = row(account, user, &input)?;
     let row = api_key::create(&mut write, &permit, row).await?;
@@ -76,21 +74,19 @@ pub async fn create_for(op: &Op, account: UserId, input: Create) -> Result<Made>
 pub async fn revoke(op: &Op, id: ApiKeyId) -> Result<()> {
     let (user, _) = op.session()?;
     let gone = || Error::not_found("key");
-    let row = api_key::find(op.store(), id).await?.ok_or_else(gone)?;
-    let mut write = if row.user_id == user {
+    let row = api_key::find(op.store(), id).await?;
+    let own = row.as_ref().is_some_and(|row| row.user_id == user);
+    let mut write = if own {
         let mut write = op.write("api_key.revoke").await?;
         api_key::revoke_own(&mut write, id).await?;
         write
     } else {
-        let account = service_account::find(op.store(), row.user_id).await?.ok_or_else(gone)?;
-        let scope = service_account::scope(&account);
-        let begun = op.change::<cap::ServiceAccountManage>("api_key.revoke", scope).await;
-        // Who may not manage the account's keys is not told that there is one.
-        let hidden = |e| if matches!(e, Error::Forbidden { .. } | Error::NotFound { .. }) { gone() } else { e };
-        let (mut write, permit) = begun.map_err(hidden)?;
-        api_key::revoke(&mut write, &permit, row.user_id, id).await?;
+        let (mut write, permit) = op.change::<cap::ServiceAccountManage>("api_key.revoke", id).await?;
+        let holder = row.as_ref().map(|row| row.user_id).ok_or_else(gone)?;
+        api_key::revoke(&mut write, &permit, holder, id).await?;
         write
     };
+    let row = row.ok_or_else(gone)?;
     write.entry().subject = Some(id.to_string());
     write.entry().details = serde_json::json!({ "name": row.name, "holder": row.user_id.to_string() });
     write.commit().await
@@ -150,18 +146,6 @@ async fn check(op: &Op, input: &Create) -> Result<()> {
     let held = op.masks(&[scope]).await?;
     let seen = held.get(&scope).is_some_and(|mask| mask.contains(scope.view()));
     if seen { Ok(()) } else { Err(Error::not_found(scope.level().name())) }
-}
-
-/// The scope that a service account belongs to.
-async fn scope_of(op: &Op, account: UserId) -> Result<Scope> {
-    let row = service_account::find(op.store(), account).await?;
-    Ok(service_account::scope(&row.ok_or_else(|| Error::not_found("service account"))?))
-}
-
-/// Who may not view the people of a scope is not told that it has a service account.
-fn unseen(error: Error) -> Error {
-    let hidden = matches!(error, Error::Forbidden { .. } | Error::NotFound { .. });
-    if hidden { Error::not_found("service account") } else { error }
 }
 
 /// The first capability that the account holds, now or later, and the actor does not (rule 8).

@@ -149,27 +149,19 @@ pub async fn decline(op: &Op, id: InvitationId) -> Result<()> {
 /// # Errors
 /// `Forbidden`, `NotFound` by what inviting there needs.
 pub async fn revoke(op: &Op, id: InvitationId) -> Result<()> {
-    let unseen = || Error::not_found("invitation");
     op.user()?;
-    let row = store::invitation::find(op.store(), id).await?.ok_or_else(unseen)?;
-    let (scope, operation) = (store::invitation::scope(&row), "invitation.revoke");
-    let view = if scope.level() == Level::Team { Capability::TeamView } else { Capability::MemberView };
-    let seen = op.masks(&[scope]).await?.values().any(|mask| mask.contains(view));
-    let as_unseen = |error| match error {
-        Error::NotFound { .. } => unseen(),
-        Error::Forbidden { .. } if !seen => unseen(),
-        other => other,
-    };
-    let write = if scope.level() == Level::Team {
-        let (mut write, permit) = op.change::<cap::TeamMemberManage>(operation, scope).await.map_err(as_unseen)?;
+    let row = store::invitation::find(op.store(), id).await?;
+    let team = row.as_ref().is_some_and(|row| store::invitation::scope(row).level() == Level::Team);
+    let write = if team {
+        let (mut write, permit) = op.change::<cap::TeamMemberManage>("invitation.revoke", id).await?;
         store::invitation::revoke(&mut write, &permit, id).await?;
         write
     } else {
-        let (mut write, permit) = op.change::<cap::MemberInvite>(operation, scope).await.map_err(as_unseen)?;
+        let (mut write, permit) = op.change::<cap::MemberInvite>("invitation.revoke", id).await?;
         store::invitation::revoke(&mut write, &permit, id).await?;
         write
     };
-    commit_about(write, &row).await
+    commit_about(write, &row.ok_or_else(|| Error::not_found("invitation"))?).await
 }
 
 async fn commit_about(mut write: Write, row: &Model) -> Result<()> {

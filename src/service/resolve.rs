@@ -33,10 +33,10 @@ pub fn one_of<'a>(id: Option<&'a str>, path: Option<&'a str>) -> Result<By<'a>> 
     }
 }
 
-/// The scope that a path of `depth` names leads to.
+/// The scope that a path of `depth` names leads to; a path that leads nowhere leads to a scope that is not there.
 ///
 /// # Errors
-/// `NotFound` when it leads nowhere.
+/// `InvalidInput` when it has not `depth` names.
 pub async fn path(op: &Op, path: &str, depth: usize) -> Result<Scope> {
     op.user()?;
     let slugs: Vec<&str> = path.split('/').collect();
@@ -45,13 +45,26 @@ pub async fn path(op: &Op, path: &str, depth: usize) -> Result<Scope> {
         let text = format!("the path of an {what} has {depth} names with `/` between them, {} has not", quote(path));
         return Err(Error::invalid("path", "not_a_path", text));
     }
-    facts::of_path(op.store(), &slugs).await?.ok_or_else(|| Error::not_found(what))
+    Ok(facts::of_path(op.store(), &slugs).await?.unwrap_or_else(|| nowhere(&slugs)))
 }
 
-/// The scope that an id, a path or `console` means; a deployment means its environment.
+/// A scope that is not there, in place of where a path would lead; always the same for the same path. What is decided about
+/// it takes the same way, and the same time, as for what may not be viewed.
+fn nowhere(slugs: &[&str]) -> Scope {
+    let mut key = [0; 16];
+    blake3::Hasher::new().update(slugs.join("/").as_bytes()).finalize_xof().fill(&mut key);
+    let key = u128::from_be_bytes(key);
+    match slugs.len() {
+        1 => Scope::Organization(key),
+        2 => Scope::Project(key),
+        _ => Scope::Environment(key),
+    }
+}
+
+/// The scope that an id, a path or `console` means; a deployment means its environment. Whether it is there is not said.
 ///
 /// # Errors
-/// `NotFound` when there is none.
+/// `InvalidInput` when it is neither; `NotFound` when there is no such deployment.
 pub async fn scope(op: &Op, text: &str) -> Result<Scope> {
     op.user()?;
     if text == "console" {
@@ -74,16 +87,11 @@ pub async fn scope(op: &Op, text: &str) -> Result<Scope> {
         return Ok(permit.scope());
     }
     let slugs: Vec<&str> = text.split('/').collect();
-    let what = match slugs.len() {
-        1 => "organization",
-        2 => "project",
-        3 => "environment",
-        _ => {
-            let message = format!("{} is no id and no path such as `acme/site/production`", quote(text));
-            return Err(Error::invalid("scope", "not_a_scope", message));
-        }
-    };
-    facts::of_path(op.store(), &slugs).await?.ok_or_else(|| Error::not_found(what))
+    if slugs.len() > 3 {
+        let message = format!("{} is no id and no path such as `acme/site/production`", quote(text));
+        return Err(Error::invalid("scope", "not_a_scope", message));
+    }
+    Ok(facts::of_path(op.store(), &slugs).await?.unwrap_or_else(|| nowhere(&slugs)))
 }
 
 /// The user that an e-mail address or id means, for the actor themselves, or for somebody who may see the people of `scope`:

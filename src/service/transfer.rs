@@ -1,7 +1,7 @@
 //! Offering an organization to another team, and taking the offer back or declining it. Accepting one changes who holds what
 //! and is the matter of [`super::access`].
 
-use entities::ids::{OrganizationId, TeamId, TransferId};
+use entities::ids::{Id, OrganizationId, TeamId, TransferId};
 use entities::transfer::Model;
 
 use super::notice;
@@ -47,16 +47,19 @@ pub async fn offer(op: &Op, organization: OrganizationId, team: TeamId) -> Resul
 pub async fn withdraw(op: &Op, id: TransferId) -> Result<Model> {
     op.user()?;
     let unseen = || Error::not_found("transfer");
-    let offer = store::transfer::find(op.store(), id).await?.ok_or_else(unseen)?;
-    let held = op.masks(&[offer.team_id.into()]).await?;
-    let team = Scope::from(offer.team_id);
+    let offer = store::transfer::find(op.store(), id).await?;
+    // What is not there takes the same way, and the same time, as what is somebody else's.
+    let nowhere = (Scope::Team(id.uuid().as_u128()), Scope::Organization(id.uuid().as_u128()));
+    let places = |offer: &Model| (Scope::from(offer.team_id), Scope::from(offer.organization_id));
+    let (team, organization) = offer.as_ref().map_or(nowhere, places);
+    let held = op.masks(&[team]).await?;
     let receives = held.get(&team).is_some_and(|mask| mask.contains(crate::authz::Capability::TeamOrganizationCreate));
     let mut write = if receives {
         let (mut write, permit) = op.change::<cap::TeamOrganizationCreate>("transfer.decline", team).await?;
         store::transfer::decline(&mut write, &permit, id).await?;
         write
     } else {
-        let begun = op.change::<cap::OrganizationTransfer>("transfer.withdraw", offer.organization_id).await;
+        let begun = op.change::<cap::OrganizationTransfer>("transfer.withdraw", organization).await;
         // Who may not answer the offer is not told that there is one.
         let hidden = |e| if matches!(e, Error::Forbidden { .. } | Error::NotFound { .. }) { unseen() } else { e };
         let (mut write, permit) = begun.map_err(hidden)?;
@@ -65,5 +68,5 @@ pub async fn withdraw(op: &Op, id: TransferId) -> Result<Model> {
     };
     write.entry().details = serde_json::json!({ "transfer": id.to_string() });
     write.commit().await?;
-    Ok(offer)
+    offer.ok_or_else(unseen)
 }

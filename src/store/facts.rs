@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect, RelationDef};
+use sea_orm::prelude::DateTimeUtc;
+use sea_orm::{ColumnTrait, EntityTrait, JoinType, QueryFilter, QuerySelect, RelationDef};
 use uuid::Uuid;
 
 use entities::ids::{DeploymentId, Id, TeamId, UserId};
@@ -13,7 +14,7 @@ use entities::{binding, deployment, environment, organization, project, team, te
 
 use super::{Source, sql};
 use crate::authz::{
-    self, Binding, Capability, EnvironmentKind, Facts, Grant, Narrowing, Packs, Scope, ScopeFact, Subject,
+    self, Binding, Capability, EnvironmentKind, Facts, Grant, Level, Narrowing, Packs, Scope, ScopeFact, Subject,
 };
 use crate::error::Result;
 use crate::sys::clock;
@@ -108,66 +109,58 @@ pub async fn of_actor(
     Ok(ActorFacts { facts: Arc::new(facts), narrowing })
 }
 
-/// Reads what is known of these scopes and of everything above them: at most four statements, however many there are.
+/// Reads what is known of these scopes and of everything above them: one statement for each kind of scope that is asked
+/// for, however many there are. What is not there costs the same, so that nobody can tell by the time that it takes.
 ///
 /// # Errors
 /// `Unavailable` when the database does not answer.
 pub async fn of_scopes(source: &impl Source, asked: &[Scope]) -> Result<ScopeFacts> {
     let connection = source.connection();
+    let keys = |level: Level| -> FxHashSet<Uuid> {
+        asked.iter().filter(|scope| scope.level() == level).map(|scope| scope.uuid()).collect()
+    };
     let mut facts = ScopeFacts::default();
-    let (mut teams, mut organizations, mut projects, mut environments) = Default::default();
-    for scope in asked {
-        let keys: &mut FxHashSet<Uuid> = match scope {
-            Scope::Console => continue,
-            Scope::Team(_) => &mut teams,
-            Scope::Organization(_) => &mut organizations,
-            Scope::Project(_) => &mut projects,
-            Scope::Environment(_) => &mut environments,
-        };
-        keys.insert(scope.uuid());
-    }
+    let environments = keys(Level::Environment);
     if !environments.is_empty() {
-        type Row = (Uuid, Uuid, bool, Option<sea_orm::prelude::DateTimeUtc>);
-        let rows: Vec<Row> = environment::Entity::find()
+        type Row = (Uuid, bool, Option<DateTimeUtc>, Uuid, Uuid, TeamId, Option<DateTimeUtc>);
+        let select = environment::Entity::find()
             .select_only()
-            .columns([
-                environment::Column::Id,
-                environment::Column::ProjectId,
-                environment::Column::Production,
-                environment::Column::FrozenAt,
-            ])
-            .filter(environment::Column::Id.is_in(environments))
-            .into_tuple()
-            .all(connection)
-            .await
-            .map_err(sql)?;
-        for (id, project, production, frozen_at) in rows {
-            projects.insert(project);
+            .columns([environment::Column::Id, environment::Column::Production, environment::Column::FrozenAt])
+            .column(project::Column::Id)
+            .columns(OF_ORGANIZATION)
+            .join(JoinType::InnerJoin, project_of_environment())
+            .join(JoinType::InnerJoin, organization_of_project())
+            .filter(environment::Column::Id.is_in(environments));
+        for row in select.into_tuple().all(connection).await.map_err(sql)? {
+            let (id, production, frozen_at, project, organization, team, suspended_at): Row = row;
             let fact = ScopeFact::environment(project.as_u128(), kind(production), frozen_at.is_some());
             facts.insert(Scope::Environment(id.as_u128()), fact);
+            facts.insert(Scope::Project(project.as_u128()), ScopeFact::project(organization.as_u128()));
+            facts.extend([of_organization((organization, team, suspended_at))]);
         }
     }
+    let projects = keys(Level::Project);
     if !projects.is_empty() {
-        let rows: Vec<(Uuid, Uuid)> = project::Entity::find()
+        type Row = (Uuid, Uuid, TeamId, Option<DateTimeUtc>);
+        let select = project::Entity::find()
             .select_only()
-            .columns([project::Column::Id, project::Column::OrganizationId])
-            .filter(project::Column::Id.is_in(projects))
-            .into_tuple()
-            .all(connection)
-            .await
-            .map_err(sql)?;
-        for (id, organization) in rows {
-            organizations.insert(organization);
+            .column(project::Column::Id)
+            .columns(OF_ORGANIZATION)
+            .join(JoinType::InnerJoin, organization_of_project())
+            .filter(project::Column::Id.is_in(projects));
+        for (id, organization, team, suspended_at) in select.into_tuple::<Row>().all(connection).await.map_err(sql)? {
             facts.insert(Scope::Project(id.as_u128()), ScopeFact::project(organization.as_u128()));
+            facts.extend([of_organization((organization, team, suspended_at))]);
         }
     }
+    let organizations = keys(Level::Organization);
     if !organizations.is_empty() {
-        let select = organization::Entity::find().filter(organization::Column::Id.is_in(organizations));
-        for row in select.all(connection).await.map_err(sql)? {
-            let fact = ScopeFact::organization(Some(row.team_id.into()), row.suspended_at.is_some());
-            facts.insert(Scope::Organization(row.id.into()), fact);
-        }
+        let select = organization::Entity::find().select_only().columns(OF_ORGANIZATION);
+        let select = select.filter(organization::Column::Id.is_in(organizations));
+        let rows = select.into_tuple().all(connection).await.map_err(sql)?;
+        facts.extend(rows.into_iter().map(of_organization));
     }
+    let teams = keys(Level::Team);
     if !teams.is_empty() {
         let select = team::Entity::find().filter(team::Column::Id.is_in(teams));
         for row in select.all(connection).await.map_err(sql)? {
@@ -175,6 +168,14 @@ pub async fn of_scopes(source: &impl Source, asked: &[Scope]) -> Result<ScopeFac
         }
     }
     Ok(facts)
+}
+
+/// What has to be known of an organization.
+const OF_ORGANIZATION: [organization::Column; 3] =
+    [organization::Column::Id, organization::Column::TeamId, organization::Column::SuspendedAt];
+
+fn of_organization((id, team, suspended_at): (Uuid, TeamId, Option<DateTimeUtc>)) -> (Scope, ScopeFact) {
+    (Scope::Organization(id.as_u128()), ScopeFact::organization(Some(team.into()), suspended_at.is_some()))
 }
 
 /// The environment that a deployment belongs to and is judged on.
@@ -195,7 +196,8 @@ pub async fn of_binding(source: &impl Source, id: entities::ids::BindingId) -> R
     Ok(row.map(|row| scope(row.scope_kind, row.scope_id)))
 }
 
-/// The scope that slugs lead to: of an organization, of a project in it, of an environment in that.
+/// The scope that slugs lead to: of an organization, of a project in it, of an environment in that. One statement, wherever
+/// they lead.
 ///
 /// # Errors
 /// `Unavailable` when the database does not answer.
@@ -205,20 +207,31 @@ pub async fn of_path(source: &impl Source, slugs: &[&str]) -> Result<Option<Scop
         return Ok(None);
     }
     let connection = source.connection();
-    let Some(slug) = slugs.first() else { return Ok(Some(Scope::Console)) };
-    let select = organization::Entity::find().filter(organization::Column::Slug.eq(*slug));
-    let Some(organization) = select.one(connection).await.map_err(sql)? else { return Ok(None) };
-    let Some(slug) = slugs.get(1) else { return Ok(Some(Scope::Organization(organization.id.into()))) };
-    let select = project::Entity::find()
-        .filter(project::Column::OrganizationId.eq(organization.id))
-        .filter(project::Column::Slug.eq(*slug));
-    let Some(project) = select.one(connection).await.map_err(sql)? else { return Ok(None) };
-    let Some(slug) = slugs.get(2) else { return Ok(Some(Scope::Project(project.id.into()))) };
-    let select = environment::Entity::find()
-        .filter(environment::Column::ProjectId.eq(project.id))
-        .filter(environment::Column::Slug.eq(*slug));
-    let row = select.one(connection).await.map_err(sql)?;
-    Ok(row.map(|row| Scope::Environment(row.id.into())))
+    let organization = |slug: &str| organization::Column::Slug.eq(slug);
+    let project = |slug: &str| project::Column::Slug.eq(slug);
+    Ok(match slugs {
+        [] => Some(Scope::Console),
+        [one] => {
+            let select = organization::Entity::find().filter(organization(one));
+            select.one(connection).await.map_err(sql)?.map(|row| Scope::Organization(row.id.into()))
+        }
+        [one, two] => {
+            let select = project::Entity::find()
+                .join(JoinType::InnerJoin, organization_of_project())
+                .filter(organization(one))
+                .filter(project(two));
+            select.one(connection).await.map_err(sql)?.map(|row| Scope::Project(row.id.into()))
+        }
+        [one, two, three, ..] => {
+            let select = environment::Entity::find()
+                .join(JoinType::InnerJoin, project_of_environment())
+                .join(JoinType::InnerJoin, organization_of_project())
+                .filter(organization(one))
+                .filter(project(two))
+                .filter(environment::Column::Slug.eq(*three));
+            select.one(connection).await.map_err(sql)?.map(|row| Scope::Environment(row.id.into()))
+        }
+    })
 }
 
 /// A binding as the program reads it. A role or capability that no pack knows gives nothing.

@@ -8,8 +8,8 @@ use entities::ids::{Id, OrganizationId, PolicyTestId};
 use entities::policy_test::{Column, Entity, Model};
 
 use super::source::Connected;
-use super::{Source, Write, page, sql};
-use crate::authz::{Held, Permit, Scope, cap};
+use super::{Source, Write, page, sql, visible};
+use crate::authz::{Held, Permit, Scope, Sight, cap};
 use crate::error::{Error, Result};
 
 /// Adds one to the organization that the permit speaks for.
@@ -46,12 +46,19 @@ pub async fn organization_of(source: &impl Source, id: PolicyTestId) -> Result<O
     Ok(row.map(|row| row.organization_id))
 }
 
-/// A page of those of the organization that the permit speaks for.
+/// A page of those of the organization that the permit speaks for, about scopes that the actor may see.
 ///
 /// # Errors
 /// `Unavailable` when the database does not answer.
-pub async fn list<C: Held>(source: &impl Source, permit: &Permit<C>, page: &page::Page) -> Result<page::Rows<Model>> {
-    page::read(source, Entity::find().filter(Column::OrganizationId.eq(permit.key())), Column::Id, page).await
+pub async fn list<C: Held>(
+    source: &impl Source,
+    permit: &Permit<C>,
+    sight: &Sight,
+    page: &page::Page,
+) -> Result<page::Rows<Model>> {
+    let select = Entity::find().filter(Column::OrganizationId.eq(permit.key()));
+    let seen = select.filter(visible::seen(permit.scope(), sight, Column::ScopeId));
+    page::read(source, seen, Column::Id, page).await
 }
 
 /// Those of these organizations, for the guard of a change.

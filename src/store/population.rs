@@ -13,8 +13,8 @@ use entities::values::{SubjectKind, UserKind};
 use entities::{binding, environment, organization, project, team_member, user};
 
 use super::facts::{self, ScopeFacts, scope_kind};
-use super::{Source, sql};
-use crate::authz::{Binding, Facts, Packs, Reach, Scope};
+use super::{Source, sql, visible};
+use crate::authz::{Binding, Facts, Packs, Reach, Scope, Sight};
 use crate::error::Result;
 
 /// Which bindings are taken into account.
@@ -111,6 +111,8 @@ async fn read(
         }
     }
     asked.extend(managed_by(source, &asked).await?);
+    // One of each kind, which is not there: the number of statements does not tell where others are bound.
+    asked.extend([Scope::Team(0), Scope::Organization(0), Scope::Project(0), Scope::Environment(0)]);
     let mut known: ScopeFacts = facts::of_scopes(source, &asked).await?;
     if as_if_open {
         known.values_mut().for_each(|fact| fact.suspended = false);
@@ -221,16 +223,17 @@ pub async fn roles_at(source: &impl Source, scopes: &[Scope]) -> Result<BTreeSet
     Ok(roles.into_iter().collect())
 }
 
-/// Every binding that may give something on the scope or below it: on it, above it, below it, or at the team that manages
-/// its organization.
+/// Every binding that may give something on the scope, or below it where the actor may see it: on it, above it, below it, or
+/// at the team that manages its organization.
 ///
 /// # Errors
 /// `Unavailable` when the database does not answer.
-pub async fn bound_on(source: &impl Source, scope: Scope) -> Result<Vec<binding::Model>> {
+pub async fn bound_on(source: &impl Source, scope: Scope, sight: &Sight) -> Result<Vec<binding::Model>> {
     let above = above(source, scope).await?;
-    let condition = Condition::any()
-        .add(binding::Column::ScopeId.is_in(above.iter().map(|scope| scope.uuid())))
-        .add(within(scope, binding::Column::ScopeId));
+    let column = binding::Column::ScopeId;
+    let below = Condition::all().add(within(scope, column)).add(visible::seen(scope, sight, column));
+    let above = column.is_in(above.iter().map(|scope| scope.uuid()));
+    let condition = Condition::any().add(above).add(below);
     binding::Entity::find().filter(condition).all(source.connection()).await.map_err(sql)
 }
 
@@ -252,6 +255,16 @@ async fn above(source: &impl Source, scope: Scope) -> Result<Vec<Scope>> {
 /// `Unavailable` when the database does not answer.
 pub async fn bound_within(source: &impl Source, scope: Scope) -> Result<Vec<binding::Model>> {
     let select = binding::Entity::find().filter(within(scope, binding::Column::ScopeId));
+    select.all(source.connection()).await.map_err(sql)
+}
+
+/// The same, of what the actor may see.
+///
+/// # Errors
+/// `Unavailable` when the database does not answer.
+pub async fn seen_within(source: &impl Source, scope: Scope, sight: &Sight) -> Result<Vec<binding::Model>> {
+    let column = binding::Column::ScopeId;
+    let select = binding::Entity::find().filter(within(scope, column)).filter(visible::seen(scope, sight, column));
     select.all(source.connection()).await.map_err(sql)
 }
 

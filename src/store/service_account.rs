@@ -40,6 +40,14 @@ pub async fn find(source: &impl Source, user: UserId) -> Result<Option<Model>> {
     Entity::find_by_id(user).one(source.connection()).await.map_err(sql)
 }
 
+/// The scope that a service account belongs to, for the permit that follows; none when there is no such account.
+///
+/// # Errors
+/// `Unavailable` when the database does not answer.
+pub async fn scope_of(source: &impl Source, user: UserId) -> Result<Option<Scope>> {
+    Ok(find(source, user).await?.as_ref().map(scope))
+}
+
 /// The scope that a service account belongs to.
 pub fn scope(row: &Model) -> Scope {
     super::facts::scope(row.scope_kind, row.scope_id)

@@ -15,7 +15,7 @@ use super::epoch::{FRESH, Snapshot};
 use super::facts::{self, ActorFacts, ScopeFacts};
 use super::{Store, role};
 use crate::authz::{
-    Authority, Capability, Decided, Decision, Facts, Held, Mask, Narrowing, Packs, Scope, Visible, explain,
+    Authority, Capability, Decided, Decision, Facts, Held, Mask, Narrowing, Packs, Scope, Sight, Visible, explain,
 };
 use crate::error::{Error, Result};
 use crate::sys::clock;
@@ -199,6 +199,12 @@ impl Standing {
     #[must_use]
     pub fn visible<C: Held>(&self) -> Visible<C> {
         Visible::judge(&self.authority, &self.own)
+    }
+
+    /// What the actor may view.
+    #[must_use]
+    pub fn sight(&self) -> Sight {
+        Sight::judge(&self.authority, &self.own)
     }
 
     /// The facts that a decision about these scopes needs. They have to be among those that the standing was asked for with.

@@ -16,8 +16,8 @@ use entities::ids::{Id, UserId};
 use entities::{environment, project, user};
 
 use super::source::Connected;
-use super::{Source, Store, Write, facts, sql};
-use crate::authz::{Capability, Held, Permit, Scope, cap};
+use super::{Source, Store, Write, facts, sql, visible};
+use crate::authz::{Capability, Held, Permit, Scope, Sight, cap};
 use crate::error::Result;
 use crate::sys::clock;
 
@@ -169,14 +169,20 @@ pub async fn last_used<C: Review>(source: &impl Source, permit: &Permit<C>, user
     Ok(rows.into_iter().filter_map(known).collect())
 }
 
-/// What these users have used on the scope that the permit speaks for, and on each scope below it.
+/// What these users have used on the scope that the permit speaks for, and on each scope below it that the actor may see.
 ///
 /// # Errors
 /// `Unavailable` when the database does not answer.
-pub async fn of_each_scope<C: Review>(source: &impl Source, permit: &Permit<C>, users: &[UserId]) -> Result<Vec<Use>> {
+pub async fn of_each_scope<C: Review>(
+    source: &impl Source,
+    permit: &Permit<C>,
+    sight: &Sight,
+    users: &[UserId],
+) -> Result<Vec<Use>> {
     let select = Entity::find()
         .filter(Column::UserId.is_in(users.iter().map(|user| user.uuid())))
-        .filter(within(permit.scope()));
+        .filter(within(permit.scope()))
+        .filter(visible::seen(permit.scope(), sight, Column::ScopeId));
     let rows = select.all(source.connection()).await.map_err(sql)?;
     let known = |row: entities::capability_use::Model| {
         Some(Use {

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use entities::{environment, organization, project, team};
 
-use crate::authz::{Held, Visible};
+use crate::authz::{Held, Scope, Sight, Visible};
 
 fn keys(scopes: &[u128]) -> Vec<Uuid> {
     scopes.iter().map(|key| Uuid::from_u128(*key)).collect()
@@ -68,6 +68,27 @@ pub(super) fn environments<C: Held>(visible: &Visible<C>) -> Condition {
         condition = condition.add(kind(false));
     }
     Condition::all().add(condition).add_option(unfrozen)
+}
+
+/// That a column with the key of a scope means this scope, or one that the actor may see.
+pub(super) fn seen<C: ColumnTrait>(scope: Scope, sight: &Sight, column: C) -> Condition {
+    let select = |select: &mut SelectStatement, condition| column.in_subquery(select.cond_where(condition).take());
+    let teams = &mut Query::select();
+    let organizations = &mut Query::select();
+    let projects = &mut Query::select();
+    let environments = &mut Query::select();
+    Condition::any()
+        .add(column.eq(scope.uuid()))
+        .add(select(teams.column(team::Column::Id).from(team::Entity), self::teams(sight.teams())))
+        .add(select(
+            organizations.column(organization::Column::Id).from(organization::Entity),
+            self::organizations(sight.organizations()),
+        ))
+        .add(select(projects.column(project::Column::Id).from(project::Entity), self::projects(sight.projects())))
+        .add(select(
+            environments.column(environment::Column::Id).from(environment::Entity),
+            self::environments(sight.environments()),
+        ))
 }
 
 fn projects_of(organizations: &[u128]) -> SelectStatement {

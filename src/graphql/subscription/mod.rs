@@ -71,7 +71,7 @@ impl Subscription {
     ) -> Result<impl Stream<Item = Result<AccessChange>>> {
         let scope = resolve::scope(op(ctx), &scope).await?;
         let (guard, permit) = Guard::<cap::MemberView>::judge(ctx, scope).await?;
-        let changes = watching::follow(op(ctx).store().clone(), permit).await?;
+        let changes = watching::follow(Arc::clone(&request(ctx).op), permit).await?;
         Ok(guard.over(changes.map(|changed| changed.map(AccessChange))))
     }
 

@@ -133,7 +133,7 @@ pub(super) async fn policy_tests(
 ) -> Result<Listed<PolicyTest>> {
     let page = page::<PolicyTestId>(first, after, last, before, false)?;
     let permit = op(ctx).permit::<cap::MemberView>(scope).await?;
-    let rows = store::policy_test::list(op(ctx).store(), &permit, &page).await?;
+    let rows = store::policy_test::list(op(ctx).store(), &permit, &op(ctx).sight().await?, &page).await?;
     Ok(connection(rows, |row| row.id, PolicyTest))
 }
 

@@ -15,9 +15,9 @@ use super::standing::{Affected, Difference, Standing};
 use super::team::TeamChange;
 use super::{Grant, eligible, grant, role, transfer};
 use crate::audit::Entry;
-use crate::authz::Scope;
+use crate::authz::{Scope, cap};
 use crate::error::{Error, Result};
-use crate::op::{Op, scope_name};
+use crate::op::{Op, Target, name, scope_name};
 use crate::store::{self, Write, facts, population};
 use crate::sys::clock;
 
@@ -108,6 +108,71 @@ impl Change {
         }
     }
 
+    /// What the actor needs a permit for before anything is looked at that tells whether it is there. Those without are the
+    /// actor's own, and nobody else finds them.
+    fn target(&self, op: &Op) -> Option<Target> {
+        Some(match self {
+            Self::Grant(input) => input.scope.into(),
+            Self::Revoke(id) => (*id).into(),
+            Self::CreateRole(input) => input.scope.into(),
+            Self::UpdateRole(input) => input.id.into(),
+            Self::DeleteRole(id) => (*id).into(),
+            Self::Team(TeamChange::Add(member) | TeamChange::Change { member, .. }) => member.team.into(),
+            // Leaving takes nothing.
+            Self::Team(TeamChange::Remove { user, .. }) if op.user().is_ok_and(|actor| actor == *user) => return None,
+            Self::Team(TeamChange::Remove { team, .. } | TeamChange::Delete(team)) => (*team).into(),
+            Self::Person(PersonChange::Remove { scope, .. }) => (*scope).into(),
+            Self::Person(PersonChange::EndServiceAccount(id)) => Target::ServiceAccount(*id),
+            Self::Lock(change) => change.target(),
+            Self::AcceptTransfer(id) => (*id).into(),
+            Self::Activate(_) | Self::EndActivation(_) | Self::Accept(_) => return None,
+        })
+    }
+
+    /// Makes sure that the actor may begin it. Only a refusal is told of: what allows it is told when it is applied.
+    async fn allowed(&self, op: &Op, write: &mut Write) -> Result<()> {
+        let Some(target) = self.target(op) else { return Ok(()) };
+        let mut own = Entry::new(self.operation(), op.user().ok(), op.request_id().to_owned());
+        own.subject = Some(match self {
+            Self::Person(PersonChange::Remove { user, .. }) => user.to_string(),
+            Self::Lock(change) => change.subject(),
+            Self::Grant(_)
+            | Self::Revoke(_)
+            | Self::CreateRole(_)
+            | Self::UpdateRole(_)
+            | Self::DeleteRole(_)
+            | Self::Team(_)
+            | Self::Person(PersonChange::EndServiceAccount(_))
+            | Self::AcceptTransfer(_)
+            | Self::Activate(_)
+            | Self::EndActivation(_)
+            | Self::Accept(_) => name(target),
+        });
+        let entry = std::mem::replace(write.entry(), own);
+        match self {
+            Self::Team(TeamChange::Delete(_)) => op.permit_in::<cap::TeamDelete>(write, target).await.map(drop),
+            Self::Team(_) => op.permit_in::<cap::TeamMemberManage>(write, target).await.map(drop),
+            Self::Person(PersonChange::Remove { .. }) => {
+                op.permit_in::<cap::MemberRemove>(write, target).await.map(drop)
+            }
+            Self::Person(PersonChange::EndServiceAccount(_)) => {
+                op.permit_in::<cap::ServiceAccountManage>(write, target).await.map(drop)
+            }
+            Self::Lock(change) => change.permit(op, write, target).await,
+            Self::AcceptTransfer(_) => op.permit_in::<cap::TeamOrganizationCreate>(write, target).await.map(drop),
+            Self::Grant(_)
+            | Self::Revoke(_)
+            | Self::CreateRole(_)
+            | Self::UpdateRole(_)
+            | Self::DeleteRole(_)
+            | Self::Activate(_)
+            | Self::EndActivation(_)
+            | Self::Accept(_) => op.permit_in::<cap::AccessManage>(write, target).await.map(drop),
+        }?;
+        *write.entry() = entry;
+        Ok(())
+    }
+
     /// Whom and where it may touch, read before it is applied.
     async fn affected(&self, op: &Op, write: &Write) -> Result<Affected> {
         match self {
@@ -196,6 +261,7 @@ async fn begin(op: &Op, changes: &[Change], expected_epoch: Option<i64>) -> Resu
 async fn run(op: &Op, write: &mut Write, changes: Vec<Change>) -> Result<Ran> {
     let mut affected = Affected::default();
     for change in &changes {
+        change.allowed(op, write).await?;
         affected.add(change.affected(op, write).await?);
     }
     let watch = Watch::begin(write, affected).await?;

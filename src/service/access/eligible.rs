@@ -98,12 +98,7 @@ pub async fn create(op: &Op, input: Create) -> Result<Model> {
 /// # Errors
 /// `Forbidden`, `NotFound` by `access.manage` where it would be bound.
 pub async fn delete(op: &Op, id: EligibleRoleId) -> Result<()> {
-    let unseen = || Error::not_found("eligible role");
-    let scope = eligible_role::scope_of(op.store(), id).await?.ok_or_else(unseen)?;
-    let started = op.change_access::<cap::AccessManage>("access.delete_eligible_role", scope).await;
-    let (mut write, permit) =
-        started.map_err(|error| if matches!(error, Error::NotFound { .. }) { unseen() } else { error })?;
-    write.entry().subject = Some(id.to_string());
+    let (mut write, permit) = op.change_access::<cap::AccessManage>("access.delete_eligible_role", id).await?;
     eligible_role::delete(&mut write, &permit, id).await?;
     write.commit().await
 }

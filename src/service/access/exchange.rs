@@ -191,8 +191,10 @@ impl Reader<'_> {
 
     async fn inside(&mut self, place: usize, scope: Scope, text: &str) -> Result<Option<Scope>> {
         let known = facts::of_scopes(self.op.store(), &[scope]).await?;
+        let held = self.op.masks(&[scope]).await?;
+        let seen = held.get(&scope).is_some_and(|mask| mask.contains(scope.view()));
         let mut lineage = std::iter::successors(Some(scope), |at| known.get(at).and_then(|fact| fact.parent));
-        if lineage.any(|at| at == self.within) {
+        if (seen || scope == self.within) && lineage.any(|at| at == self.within) {
             return Ok(Some(scope));
         }
         self.refuse(place, "resource.resourceId", format!("there is no {} {} here", scope.level().name(), quote(text)));
@@ -200,14 +202,14 @@ impl Reader<'_> {
     }
 }
 
-/// The bindings on a scope and below it, in the console form, that anybody may import elsewhere.
+/// The bindings on a scope, and on what the actor may see below it, in the console form, that anybody may import elsewhere.
 ///
 /// # Errors
 /// `Forbidden`, `NotFound` by `member.view`.
 pub async fn export(op: &Op, scope: Scope) -> Result<String> {
     super::who::may_see_people(op, scope).await?;
     let packs = store::role::packs(op.store()).await?;
-    let rows = population::bound_within(op.store(), scope).await?;
+    let rows = population::seen_within(op.store(), scope, &op.sight().await?).await?;
     let users: Vec<UserId> =
         rows.iter().filter(|row| row.subject_kind == SubjectKind::User).map(|row| UserId(row.subject_id)).collect();
     let emails: BTreeMap<UserId, String> =

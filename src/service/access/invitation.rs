@@ -40,7 +40,12 @@ pub fn team_role(word: &str) -> Option<TeamRole> {
 
 impl Acceptance {
     pub(super) async fn affected(&self, write: &Write) -> Result<Affected> {
-        let Some(row) = invitation::find(write, self.id).await? else { return Ok(Affected::default()) };
+        let user = store::user::find(write, self.user).await?;
+        let row = invitation::find(write, self.id).await?;
+        // Somebody else's is looked at no further than one that is not there.
+        let Some(row) = row.filter(|row| user.is_some_and(|user| user.email == row.email)) else {
+            return Ok(Affected::default());
+        };
         match invitation::team(&row) {
             Some(team) => affected_by_joining(write, team, self.user).await,
             None => {

@@ -10,7 +10,7 @@ use super::grant::affected_by;
 use super::standing::Affected;
 use crate::authz::{Scope, cap};
 use crate::error::{Error, Result};
-use crate::op::Op;
+use crate::op::{Op, Target};
 use crate::store::{self, Write, population, team_member};
 use crate::sys::clock;
 
@@ -45,6 +45,31 @@ impl LockChange {
             (Locked::Organization(_), false) => "organization.resume",
             (Locked::Environment(_), true) => "environment.freeze",
             (Locked::Environment(_), false) => "environment.thaw",
+        }
+    }
+
+    /// Where the right to do it is judged.
+    pub(super) fn target(&self) -> Target {
+        match self.what {
+            Locked::User(_) | Locked::Organization(_) => Scope::Console.into(),
+            Locked::Environment(id) => id.into(),
+        }
+    }
+
+    /// The id of what is locked.
+    pub(super) fn subject(&self) -> String {
+        match self.what {
+            Locked::User(id) => id.to_string(),
+            Locked::Organization(id) => id.to_string(),
+            Locked::Environment(id) => id.to_string(),
+        }
+    }
+
+    pub(super) async fn permit(&self, op: &Op, write: &mut Write, target: Target) -> Result<()> {
+        match self.what {
+            Locked::User(_) => op.permit_in::<cap::UserManage>(write, target).await.map(drop),
+            Locked::Organization(_) => op.permit_in::<cap::OrganizationDelete>(write, target).await.map(drop),
+            Locked::Environment(_) => op.permit_in::<cap::EnvironmentFreeze>(write, target).await.map(drop),
         }
     }
 

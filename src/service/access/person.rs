@@ -7,7 +7,7 @@ use super::grant::{affected_by, describe};
 use super::standing::Affected;
 use crate::authz::{Level, Scope, cap};
 use crate::error::{Error, Result};
-use crate::op::Op;
+use crate::op::{Op, Target};
 use crate::store::{self, Write, population, service_account};
 
 /// Somebody who goes.
@@ -68,18 +68,7 @@ async fn remove(op: &Op, write: &mut Write, scope: Scope, user: UserId) -> Resul
 
 async fn end_service_account(op: &Op, write: &mut Write, user: UserId) -> Result<Changed> {
     write.entry().subject = Some(user.to_string());
-    let unseen = || Error::not_found("service account");
-    let row = service_account::find(write, user).await?.ok_or_else(unseen)?;
-    let scope = service_account::scope(&row);
-    place(write, scope).await?;
-    let permit = match op.permit_in::<cap::ServiceAccountManage>(write, scope).await {
-        // Who may not view the people of a scope is not told that it has a service account.
-        Err(Error::NotFound { .. }) => return Err(unseen()),
-        Err(Error::Forbidden { .. }) if op.permit_in::<cap::MemberView>(write, scope).await.is_err() => {
-            return Err(unseen());
-        }
-        other => other?,
-    };
+    let permit = op.permit_in::<cap::ServiceAccountManage>(write, Target::ServiceAccount(user)).await?;
     service_account::delete(write, &permit, user).await?;
     Ok(Changed::AccountGone(user))
 }

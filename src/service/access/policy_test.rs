@@ -61,6 +61,7 @@ pub async fn create(op: &Op, input: Create) -> Result<Model> {
     } else if input.outside {
         return Err(Error::invalid("outside", "not_a_team", "`outside` goes with a team"));
     }
+    op.permit_in::<cap::AccessManage>(&mut write, input.scope).await?;
     let within = population::organizations_of(&write, &BTreeSet::from([input.scope])).await?;
     if !within.contains(&organization) {
         return Err(Error::invalid("scope", "elsewhere", "the scope has to be the organization or lie in it"));
@@ -104,12 +105,7 @@ pub async fn create(op: &Op, input: Create) -> Result<Model> {
 /// # Errors
 /// `Forbidden`, `NotFound` by `access.manage` on its organization.
 pub async fn delete(op: &Op, id: PolicyTestId) -> Result<()> {
-    let unseen = || Error::not_found("policy test");
-    let organization = policy_test::organization_of(op.store(), id).await?.ok_or_else(unseen)?;
-    let started = op.change_access::<cap::AccessManage>("access.delete_policy_test", organization).await;
-    let (mut write, permit) =
-        started.map_err(|error| if matches!(error, Error::NotFound { .. }) { unseen() } else { error })?;
-    write.entry().subject = Some(id.to_string());
+    let (mut write, permit) = op.change_access::<cap::AccessManage>("access.delete_policy_test", id).await?;
     policy_test::delete(&mut write, &permit, id).await?;
     write.commit().await
 }

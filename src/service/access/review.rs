@@ -44,7 +44,7 @@ pub struct Review {
     pub has_next: bool,
 }
 
-/// Everybody who holds something on the scope or below it, from the one behind `after`; what was used in the last `days`
+/// Everybody who holds something on the scope, or where the actor may see it below, from the one behind `after`; what was used in the last `days`
 /// days tells what would be enough.
 ///
 /// # Errors
@@ -53,14 +53,15 @@ pub async fn review(op: &Op, scope: Scope, days: i64, after: Option<UserId>, lim
     let permit = op.permit::<cap::MemberView>(scope).await?;
     let source = op.store();
     let packs = store::role::packs(source).await?;
-    let rows = population::bound_on(source, scope).await?;
+    let sight = op.sight().await?;
+    let rows = population::bound_on(source, scope, &sight).await?;
     let mut everybody = population::people(source, rows.iter().map(|row| (row.subject_kind, row.subject_id))).await?;
     everybody.extend(population::candidates(source, &packs, scope).await?);
     let total = everybody.len();
     let mut rest = everybody.into_iter().filter(|user| after.is_none_or(|after| *user > after));
     let page: BTreeSet<UserId> = rest.by_ref().take(limit).collect();
     let users: Vec<UserId> = page.iter().copied().collect();
-    let uses = usage::of_each_scope(source, &permit, &users).await?;
+    let uses = usage::of_each_scope(source, &permit, &sight, &users).await?;
     let places: Vec<Scope> = uses.iter().map(|used| used.scope).collect();
     let known = facts::of_scopes(source, &places).await?;
     let kind = |scope: Scope| match scope {

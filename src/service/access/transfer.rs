@@ -33,11 +33,8 @@ pub(super) async fn affected(write: &Write, id: TransferId) -> Result<Affected> 
 pub(super) async fn accept(op: &Op, write: &mut Write, id: TransferId) -> Result<Changed> {
     write.entry().subject = Some(id.to_string());
     let unseen = || Error::not_found("transfer");
+    let permit = op.permit_in::<cap::TeamOrganizationCreate>(write, id).await?;
     let offer = transfer::find(write, id).await?.ok_or_else(unseen)?;
-    let permit = op.permit_in::<cap::TeamOrganizationCreate>(write, offer.team_id).await;
-    // Who may not answer the offer is not told that there is one.
-    let hidden = |e| if matches!(e, Error::Forbidden { .. } | Error::NotFound { .. }) { unseen() } else { e };
-    let permit = permit.map_err(hidden)?;
     let before = store::organization::find(write, offer.organization_id).await?.ok_or_else(unseen)?.team_id;
     let row = transfer::accept(write, &permit, id).await?;
     place(write, row.id.into()).await?;

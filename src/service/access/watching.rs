@@ -1,6 +1,7 @@
 //! Following changes of access: who gained and lost what, as it happens, on whichever replica it happened.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use futures_util::Stream;
 use tokio::sync::watch;
@@ -9,9 +10,10 @@ use entities::access_change::Model;
 use entities::ids::{EnvironmentId, OrganizationId, ProjectId, TeamId, UserId};
 
 use super::{Difference, Shift};
-use crate::authz::{Permit, Scope, cap};
+use crate::authz::{Mask, Permit, Scope, cap};
 use crate::error::{Error, Result};
-use crate::store::{Store, access_change, facts};
+use crate::op::Op;
+use crate::store::{access_change, facts};
 
 /// A change of access, as far as it concerns a scope.
 #[derive(Debug, Clone)]
@@ -23,7 +25,7 @@ pub struct AccessChanged {
 }
 
 struct Follower {
-    store: Store,
+    op: Arc<Op>,
     permit: Permit<cap::MemberView>,
     epochs: watch::Receiver<i64>,
     /// Changes of this epoch and later ones have not been looked at.
@@ -31,17 +33,18 @@ struct Follower {
     waiting: VecDeque<AccessChanged>,
 }
 
-/// Every change from now on that gives or takes something on the scope that the permit speaks for, or below it.
+/// Every change from now on that gives or takes something on the scope that the permit speaks for, or on what the actor may
+/// view below it.
 ///
 /// # Errors
 /// `Unavailable` when the database does not answer.
 pub async fn follow(
-    store: Store,
+    op: Arc<Op>,
     permit: Permit<cap::MemberView>,
 ) -> Result<impl Stream<Item = Result<AccessChanged>> + Send> {
-    let epochs = store.epochs();
-    let next = store.policy_epoch().await?;
-    let follower = Follower { store, permit, epochs, next, waiting: VecDeque::new() };
+    let epochs = op.store().epochs();
+    let next = op.store().policy_epoch().await?;
+    let follower = Follower { op, permit, epochs, next, waiting: VecDeque::new() };
     Ok(futures_util::stream::unfold(Some(follower), |follower| async {
         let mut follower = follower?;
         match follower.next().await {
@@ -60,7 +63,7 @@ impl Follower {
             }
             let now = *self.epochs.borrow_and_update();
             if now > self.next {
-                for change in access_change::between(&self.store, self.next, now).await? {
+                for change in access_change::between(self.op.store(), self.next, now).await? {
                     let differences = self.concerned(&change).await?;
                     if !differences.is_empty() {
                         self.waiting.push_back(AccessChanged { change, differences });
@@ -79,10 +82,14 @@ impl Follower {
             .map_err(|e| Error::Internal(format!("the differences of epoch {}: {e}", change.epoch)))?;
         let all: Vec<Difference> = told.into_iter().filter_map(Told::read).collect();
         let scopes: Vec<Scope> = all.iter().map(|difference| difference.scope).collect();
-        let known = facts::of_scopes(&self.store, &scopes).await?;
+        let known = facts::of_scopes(self.op.store(), &scopes).await?;
+        self.op.renew();
+        let held = self.op.masks(&scopes).await?;
         let within = |difference: &Difference| {
+            let seen = |mask: &Mask| mask.contains(difference.scope.view());
             let above = |at: &Scope| known.get(at).and_then(|fact| fact.parent);
             std::iter::successors(Some(difference.scope), above).any(|at| at == self.permit.scope())
+                && (difference.scope == self.permit.scope() || held.get(&difference.scope).is_some_and(seen))
         };
         Ok(all.into_iter().filter(within).collect())
     }

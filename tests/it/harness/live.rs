@@ -10,7 +10,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 use super::PATIENCE;
-use super::client::Client;
+use super::client::{Client, text};
 
 pub(crate) const PROTOCOL: &str = "graphql-transport-ws";
 
@@ -86,8 +86,8 @@ impl Live {
         message["payload"]["data"].clone()
     }
 
-    /// The code and the message of the error that the one subscription ends with, whatever it says before, and when.
-    pub(crate) async fn cut(&mut self) -> (String, String, Instant) {
+    /// The error that the one subscription ends with, whatever it says before, and when.
+    pub(crate) async fn error(&mut self) -> (Value, Instant) {
         loop {
             let heard = self.hear().await;
             let Heard::Message(message) = heard else { panic!("{heard:?}") };
@@ -104,10 +104,15 @@ impl Live {
                         "nothing after"
                     );
                 }
-                let text = |value: &Value| value.as_str().unwrap_or_else(|| panic!("{message}")).to_owned();
-                return (text(&error["extensions"]["code"]), text(&error["message"]), at);
+                return (error.clone(), at);
             }
         }
+    }
+
+    /// The code and the message of that error, and when.
+    pub(crate) async fn cut(&mut self) -> (String, String, Instant) {
+        let (error, at) = self.error().await;
+        (text(&error["extensions"]["code"]), text(&error["message"]), at)
     }
 
     /// Until the stream has ended by itself; what it said.

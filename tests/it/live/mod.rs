@@ -2,6 +2,7 @@
 //! keep to the protocol.
 
 mod cut;
+mod flip;
 mod follow;
 mod protocol;
 

@@ -9,7 +9,7 @@ use async_graphql::parser::parse_schema;
 use async_graphql::parser::types::{TypeKind, TypeSystemDefinition};
 use serde_json::{Value, json};
 
-use crate::harness::{Client, Deployment, Environment, TestServer, draft_input, entry};
+use crate::harness::{Client, Deployment, Environment, Live, PROTOCOL, TestServer, draft_input, entry, text};
 
 const PAGE: &[u8] = b"<h1>acme</h1>";
 
@@ -23,19 +23,19 @@ pub(super) struct Call {
 }
 
 /// What the calls are about; a throw-away organization beside it, since one with projects cannot be removed.
-struct Things {
-    organization: String,
-    project: String,
-    environment: Environment,
-    deployment: Deployment,
-    binding: String,
-    team: String,
-    empty: String,
-    owner: String,
+pub(super) struct Things {
+    pub(super) organization: String,
+    pub(super) project: String,
+    pub(super) environment: Environment,
+    pub(super) deployment: Deployment,
+    pub(super) binding: String,
+    pub(super) team: String,
+    pub(super) empty: String,
+    pub(super) owner: String,
 }
 
 impl Things {
-    async fn new(ada: &Client, onlooker: &Client) -> Self {
+    pub(super) async fn new(ada: &Client, onlooker: &Client) -> Self {
         let organization = ada.create_organization("acme").await;
         let empty = ada.create_organization("empty").await;
         let project = ada.create_project(&organization, "site").await;
@@ -53,7 +53,7 @@ impl Things {
         Self { organization, project, environment, deployment: draft.deployment, binding, team, empty, owner }
     }
 
-    fn reads(&self) -> Vec<Call> {
+    pub(super) fn reads(&self) -> Vec<Call> {
         let call =
             |field, document, id: &str, onlooker| Call { field, document, variables: json!({ "id": id }), onlooker };
         let environment = &self.environment.id;
@@ -105,7 +105,7 @@ impl Things {
     }
 
     /// In an order in which the owner can do them one after the other.
-    fn makes(&self) -> Vec<Call> {
+    pub(super) fn makes(&self) -> Vec<Call> {
         let files = [entry("index.html", PAGE)];
         let call = |field, document, input: Value, onlooker| Call {
             field,
@@ -161,7 +161,7 @@ impl Things {
     }
 
     /// What comes after that, in an order in which the owner can do it.
-    fn ends(&self) -> Vec<Call> {
+    pub(super) fn ends(&self) -> Vec<Call> {
         let deployment = &self.deployment.id;
         let call = |field, document, id: &str, onlooker| {
             let variables = json!({ "input": { "id": id } });
@@ -223,10 +223,6 @@ pub(super) fn required() -> BTreeMap<String, String> {
     let mut required = BTreeMap::new();
     for definition in parse_schema(&text).unwrap().definitions {
         let TypeSystemDefinition::Type(definition) = definition else { continue };
-        // What is followed goes through another door: `live::cut` tries that one in the same way.
-        if definition.node.name.node == "Subscription" {
-            continue;
-        }
         let fields = match &definition.node.kind {
             TypeKind::Object(object) => &object.fields,
             TypeKind::Interface(interface) => &interface.fields,
@@ -245,6 +241,16 @@ pub(super) fn required() -> BTreeMap<String, String> {
 }
 
 pub(super) async fn answer(client: &Client, call: &Call) -> (String, Value) {
+    if call.document.starts_with("subscription") {
+        if client.token.is_none() {
+            let mut live = Live::open(client, Some(PROTOCOL)).await.unwrap();
+            live.say(client.init()).await;
+            assert_eq!(live.closed().await, 4403, "nobody is let in");
+            return ("UNAUTHENTICATED".to_owned(), Value::Null);
+        }
+        let (error, _) = client.follow(call.document, call.variables.clone()).await.error().await;
+        return (text(&error["extensions"]["code"]), error["extensions"]["capability"].clone());
+    }
     let response = client.query(call.document, call.variables.clone()).await;
     if response.errors.is_empty() {
         return ("ok".to_owned(), Value::Null);
@@ -253,25 +259,19 @@ pub(super) async fn answer(client: &Client, call: &Call) -> (String, Value) {
     (refusal.code, refusal.extensions["capability"].clone())
 }
 
-#[tokio::test]
-async fn no_field_forgets_its_permit() {
-    let server = TestServer::start().await;
-    let (ada, onlooker) = (server.sign_up("ada").await, server.sign_up("onlooker").await);
-    let stranger = server.sign_up("stranger").await;
-    let things = Things::new(&ada, &onlooker).await;
-    let calls: Vec<Call> = [things.reads(), things.makes(), things.ends()].into_iter().flatten().collect();
+/// Calls as three who may not; notes what is answered otherwise.
+pub(super) async fn refused(calls: &[Call], [nobody, stranger, onlooker]: [&Client; 3], differing: &mut Vec<String>) {
     let required = required();
-    let mut listed: BTreeSet<&str> = calls.iter().map(|call| call.field).collect();
-    listed.extend(super::permits_of_people::FIELDS);
-    let known: BTreeSet<&str> = required.keys().map(String::as_str).collect();
-    assert_eq!(known, listed, "the left says `@requires` in the schema, the right is called here: add or erase a call");
-    let mut differing = Vec::new();
-    for call in &calls {
+    for call in calls {
         for (who, client, expected) in [
-            ("nobody", &server.client(), "UNAUTHENTICATED"),
-            ("a stranger", &stranger, "NOT_FOUND"),
-            ("an onlooker", &onlooker, call.onlooker),
+            ("nobody", nobody, "UNAUTHENTICATED"),
+            ("a stranger", stranger, "NOT_FOUND"),
+            ("an onlooker", onlooker, call.onlooker),
         ] {
+            // What is followed does not end by itself; that it comes is told elsewhere.
+            if call.document.starts_with("subscription") && expected == "ok" {
+                continue;
+            }
             let (code, missing) = answer(client, call).await;
             if code != expected {
                 differing.push(format!("{} as {who}: {code}, not {expected}", call.field));
@@ -281,6 +281,23 @@ async fn no_field_forgets_its_permit() {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn no_field_forgets_its_permit() {
+    let server = TestServer::start().await;
+    let (ada, onlooker) = (server.sign_up("ada").await, server.sign_up("onlooker").await);
+    let stranger = server.sign_up("stranger").await;
+    let things = Things::new(&ada, &onlooker).await;
+    let calls: Vec<Call> = [things.reads(), things.makes(), things.ends()].into_iter().flatten().collect();
+    let mut listed: BTreeSet<&str> = calls.iter().map(|call| call.field).collect();
+    listed.extend(super::permits_of_access::FIELDS);
+    listed.extend(super::permits_of_people::FIELDS);
+    let required = required();
+    let known: BTreeSet<&str> = required.keys().map(String::as_str).collect();
+    assert_eq!(known, listed, "the left says `@requires` in the schema, the right is called here: add or erase a call");
+    let mut differing = Vec::new();
+    refused(&calls, [&server.client(), &stranger, &onlooker], &mut differing).await;
     // The ids are right and the calls are whole: whoever may, can.
     for call in &calls {
         if call.field == "Mutation.rollbackDeployment" {

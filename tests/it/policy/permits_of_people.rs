@@ -44,7 +44,7 @@ pub(super) const FIELDS: [&str; 33] = [
 ];
 
 /// What the calls are about: an organization with a service account, an invitation and an offer; a team with two members.
-struct Things {
+pub(super) struct Things {
     organization: String,
     project: String,
     environment: String,
@@ -69,7 +69,7 @@ const ACCOUNT: &str = "mutation($input: CreateServiceAccountInput!) {
 const KEY: &str = "mutation($input: CreateApiKeyInput!) { createApiKey(input: $input) { apiKey { id } } }";
 
 impl Things {
-    async fn new(ada: &Client, onlooker: &Client, pat: &Client) -> Self {
+    pub(super) async fn new(ada: &Client, onlooker: &Client, pat: &Client) -> Self {
         let organization = ada.create_organization("acme").await;
         let given = ada.create_organization("given").await;
         let project = ada.create_project(&organization, "site").await;
@@ -90,7 +90,13 @@ impl Things {
         Self { organization, project, environment, team, invitation, account, key, transfer, onlooker, pat }
     }
 
-    fn reads(&self) -> Vec<Call> {
+    /// What is somebody's, by id.
+    pub(super) fn ids(&self) -> [&str; 8] {
+        let Self { organization, project, environment, team, invitation, account, key, transfer, .. } = self;
+        [organization, project, environment, team, invitation, account, key, transfer].map(String::as_str)
+    }
+
+    pub(super) fn reads(&self) -> Vec<Call> {
         let call =
             |field, document, id: &str, onlooker| Call { field, document, variables: json!({ "id": id }), onlooker };
         let (organization, project, team) = (&self.organization, &self.project, &self.team);
@@ -151,7 +157,7 @@ impl Things {
     }
 
     /// In an order in which the owner can do them one after the other.
-    fn changes(&self) -> Vec<Call> {
+    pub(super) fn changes(&self) -> Vec<Call> {
         let call = |field, document, input: Value, onlooker| Call {
             field,
             document,
@@ -256,7 +262,7 @@ impl Things {
     }
 
     /// What only the console's administrator may.
-    fn of_the_console(&self) -> Vec<Call> {
+    pub(super) fn of_the_console(&self) -> Vec<Call> {
         let call = |field, document, input: Value| Call {
             field,
             document,

@@ -134,7 +134,7 @@ impl Pack {
             Row { role, bound_at, capability, environments, reach }
         });
         let rows: Vec<Row> = rows.collect();
-        assert!(rows.len() > 100, "the pack `{name}` has hardly any row");
+        assert!(!rows.is_empty(), "the pack `{name}` has no row");
         Self { name, rows }
     }
 

@@ -62,11 +62,17 @@ async fn a_use_is_known_soon_and_nothing_is_lost_in_a_restart() {
     let environment: Scope = production.id.parse::<entities::ids::EnvironmentId>().unwrap().into();
     let by = server.operation(&ada).await;
     let permit = by.permit::<cap::AuditView>(organization).await.unwrap();
-    let on = used_on(usage::of_each_scope(by.store(), &permit, &[id(&dev), id(&idle)]).await.unwrap(), environment);
+    let on = used_on(
+        usage::of_each_scope(by.store(), &permit, &by.sight().await.unwrap(), &[id(&dev), id(&idle)]).await.unwrap(),
+        environment,
+    );
     let drafts: Vec<&Use> = on.iter().filter(|it| it.capability == Capability::DeploymentCreate).collect();
     assert!(matches!(drafts[..], [one] if one.scope == environment && one.user == id(&dev)), "{on:?}");
     let below = by.permit::<cap::MemberView>(project).await.unwrap();
-    let above = used_on(usage::of_each_scope(by.store(), &below, &[id(&ada)]).await.unwrap(), organization);
+    let above = used_on(
+        usage::of_each_scope(by.store(), &below, &by.sight().await.unwrap(), &[id(&ada)]).await.unwrap(),
+        organization,
+    );
     assert_eq!(above, Vec::new(), "a permit on the project tells nothing of the organization");
     let before = drafts[0].last_used_at;
 
@@ -74,7 +80,11 @@ async fn a_use_is_known_soon_and_nothing_is_lost_in_a_restart() {
     let dev = dev.at(server.api_address());
     dev.draft(&production, &[("index.html", b"again")], None).await;
     server.restart().await;
-    let on = used_on(usage::of_each_scope(by.store(), &permit, &[id(&dev)]).await.unwrap(), environment);
+    let by = server.operation(&ada).await;
+    let on = used_on(
+        usage::of_each_scope(by.store(), &permit, &by.sight().await.unwrap(), &[id(&dev)]).await.unwrap(),
+        environment,
+    );
     let drafts: Vec<&Use> = on.iter().filter(|it| it.capability == Capability::DeploymentCreate).collect();
     assert!(matches!(drafts[..], [one] if one.last_used_at > before), "{on:?}");
 }
