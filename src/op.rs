@@ -126,10 +126,14 @@ impl Op {
     pub async fn permit<C: Held>(&self, target: impl Into<Target>) -> Result<Permit<C>> {
         let (user, target) = (self.user()?, target.into());
         let scope = scope_of(&self.store, target).await?;
-        let decided = match self.recall(user, scope).await {
+        let decided = match self.remembered(user, scope) {
             Some(decided) => decided,
             None => {
-                let decided = self.standing(user, &[scope]).await?.decided(&[scope]);
+                let standing = self.standing(user, &[scope]).await?;
+                let decided = standing.decided(&[scope]);
+                if self.actor.narrowing().is_none() {
+                    self.standings.keep(user, &standing, &decided);
+                }
                 decided.into_iter().next().ok_or_else(|| unseen(target))?
             }
         };
@@ -317,16 +321,10 @@ impl Op {
         Ok(actor.about(&facts::of_scopes(write, &landing).await?))
     }
 
-    /// What was decided about the scope before, for reads, as long as it holds; it keeps the rest of the request to it.
-    async fn recall(&self, user: UserId, scope: Scope) -> Option<Decided> {
-        if self.changes() > 0 {
-            return None;
-        }
-        let mut pinned = self.pinned.lock().await;
-        if !pinned.as_ref().is_some_and(Pinned::holds) {
-            *pinned = self.standings.recall(&self.store, user, self.actor.narrowing());
-        }
-        pinned.as_ref()?.standing.recall(scope)
+    /// What was decided about the scope before, for reads, while it holds.
+    fn remembered(&self, user: UserId, scope: Scope) -> Option<Decided> {
+        let whole = self.changes() == 0 && self.actor.narrowing().is_none();
+        whole.then(|| self.standings.decision(&self.store, user, scope)).flatten()
     }
 
     /// What the actor holds, for reads; until a change begins, the same whenever it is asked.

@@ -2,12 +2,14 @@
 //! ago, and within the time windows that it was derived in. Writes never look here. It knows no rule: the program derives, and
 //! this keeps what was derived.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use dashmap::DashMap;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxBuildHasher, FxHashMap};
 
 use entities::ids::UserId;
 
@@ -22,6 +24,8 @@ use crate::sys::clock;
 
 /// Bindings and scopes that are remembered, of all actors together; each takes some hundred bytes.
 const MOST_FACTS: u64 = 500_000;
+/// Single decisions that are remembered, each of some hundred bytes.
+const MOST_DECISIONS: usize = 200_000;
 /// Scopes that are remembered of one actor, beyond which they are read anew.
 const MOST_SCOPES: usize = 10_000;
 /// How long reading facts may take.
@@ -31,6 +35,18 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub struct Standings {
     /// By actor, and by what their key carries at most.
     remembered: Cache<Holder, Arc<Standing>, Weight>,
+    /// Single decisions about actors who use no narrowed key: one look-up, where the way over a standing takes several.
+    decisions: DashMap<(UserId, Scope), Kept, FxBuildHasher>,
+    /// Decisions that were kept since the last clearing.
+    kept: AtomicUsize,
+}
+
+/// A decision as of an epoch.
+#[derive(Clone, Copy)]
+struct Kept {
+    epoch: i64,
+    valid_until: Option<i64>,
+    decided: Decided,
 }
 
 /// An actor, and what their key carries at most.
@@ -83,7 +99,8 @@ impl Pinned {
 impl Default for Standings {
     /// Nothing is remembered yet.
     fn default() -> Self {
-        Self { remembered: Cache::with_weighter(1_000, MOST_FACTS, Weight) }
+        let remembered = Cache::with_weighter(1_000, MOST_FACTS, Weight);
+        Self { remembered, decisions: DashMap::default(), kept: AtomicUsize::new(0) }
     }
 }
 
@@ -126,13 +143,26 @@ impl Standings {
         tokio::time::timeout(PATIENCE, read).await.map_err(|_| late())?
     }
 
-    /// What is remembered of the actor and may be used at once, without asking anybody: the epoch is known and confirmed.
+    /// What was decided about a scope and may be used at once, without asking anybody: the epoch is known and confirmed.
     #[must_use]
-    pub fn recall(&self, store: &Store, actor: UserId, narrowing: Option<Narrowing>) -> Option<Pinned> {
-        let confirmed = store.confirmed()?;
-        let standing = self.remembered.get(&(actor, narrowing))?;
-        let holds = standing.epoch == confirmed.epoch && standing.is_in_time();
-        holds.then_some(Pinned { standing, until: confirmed.until })
+    pub fn decision(&self, store: &Store, actor: UserId, scope: Scope) -> Option<Decided> {
+        let epoch = store.confirmed()?.epoch;
+        let kept = *self.decisions.get(&(actor, scope))?;
+        let holds =
+            kept.epoch == epoch && kept.valid_until.is_none_or(|moment| clock::now().timestamp_millis() < moment);
+        holds.then_some(kept.decided)
+    }
+
+    /// Keeps decisions of an actor who uses no narrowed key. What is too much is forgotten all at once: it is soon known again.
+    pub fn keep(&self, actor: UserId, standing: &Standing, decided: &[Decided]) {
+        if self.kept.fetch_add(decided.len(), Ordering::Relaxed) > MOST_DECISIONS {
+            self.decisions.clear();
+            self.kept.store(0, Ordering::Relaxed);
+        }
+        let (epoch, valid_until) = (standing.epoch, standing.valid_until());
+        for &decided in decided {
+            self.decisions.insert((actor, decided.scope()), Kept { epoch, valid_until, decided });
+        }
     }
 
     async fn remembered(&self, store: &Store, holder: Holder) -> Result<Option<Pinned>> {
@@ -242,12 +272,6 @@ impl Standing {
             all.extend(decided);
         }
         all
-    }
-
-    /// What was decided about a scope before; none when it was never asked about.
-    #[must_use]
-    pub fn recall(&self, scope: Scope) -> Option<Decided> {
-        self.lock().decided.get(&scope).copied()
     }
 
     /// Why the actor may or may not do something.

@@ -75,13 +75,14 @@ impl Contestant for Server<'_> {
         let request = &self.requests[number];
         let actor = UserId::from(world::user(request.actor));
         // As an operation asks: what is remembered first.
-        if let Some(pinned) = self.standings.recall(&self.store, actor, None)
-            && let Some(decided) = pinned.standing.recall(request.scope)
-        {
+        if let Some(decided) = self.standings.decision(&self.store, actor, request.scope) {
             return Ok(decided.held().contains(request.capability));
         }
-        let masks = self.masks(request.actor, &[request.scope])?;
-        Ok(masks.get(&request.scope).is_some_and(|mask| mask.contains(request.capability)))
+        let found = self.runtime.block_on(self.standings.of(&self.store, actor, None, None, &[request.scope]));
+        let standing = found.map_err(told)?.standing;
+        let decided = standing.decided(&[request.scope]);
+        self.standings.keep(actor, &standing, &decided);
+        Ok(decided.iter().any(|decided| decided.held().contains(request.capability)))
     }
 
     fn page(&mut self, page: Range<usize>) -> Result<Page> {
