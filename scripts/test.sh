@@ -117,15 +117,16 @@ start_postgres() {
     database="postgres://reeve@localhost/postgres?host=$work"
 }
 
-document() { RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet; }
-on_sqlite() { REEVE_TEST_DATABASE=sqlite cargo test --workspace --no-fail-fast; }
+# These cover the default members of the workspace: all but the benchmark, which compiles other policy engines.
+document() { RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --quiet; }
+on_sqlite() { REEVE_TEST_DATABASE=sqlite cargo test --no-fail-fast; }
 on_postgres() { REEVE_TEST_DATABASE=$database cargo test --test it; }
 
 stage "prepare" prepare
 stage "start PostgreSQL" start_postgres
 if [ "$quick" = no ]; then
     stage "formatting" cargo fmt --all --check
-    stage "lints" cargo clippy --workspace --all-targets -- -D warnings
+    stage "lints" cargo clippy --all-targets -- -D warnings
     stage "documentation" document
 fi
 # What fails on one database only says more than what fails first.

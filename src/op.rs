@@ -9,7 +9,9 @@ use tokio::sync::Mutex;
 use entities::ids::{EnvironmentId, SessionId, UserId};
 
 use crate::audit::Entry;
-use crate::authz::{Authority, Capability, Decision, Facts, Held, Mask, Packs, Permit, Scope, Sight, Visible, explain};
+use crate::authz::{
+    Authority, Capability, Decided, Decision, Facts, Held, Mask, Packs, Permit, Scope, Sight, Visible, explain,
+};
 use crate::error::{Error, Result};
 use crate::store::facts;
 use crate::store::standing::{Pinned, Standing, Standings};
@@ -124,9 +126,17 @@ impl Op {
     pub async fn permit<C: Held>(&self, target: impl Into<Target>) -> Result<Permit<C>> {
         let (user, target) = (self.user()?, target.into());
         let scope = scope_of(&self.store, target).await?;
-        let standing = self.standing(user, &[scope]).await?;
-        let permit = judge(standing.authority(), &standing.facts(&[scope]), target, scope, Permit::judge)?;
-        self.store.used(user, permit.scope(), C::CAPABILITY);
+        let decided = match self.recall(user, scope).await {
+            Some(decided) => decided,
+            None => {
+                let decided = self.standing(user, &[scope]).await?.decided(&[scope]);
+                decided.into_iter().next().ok_or_else(|| unseen(target))?
+            }
+        };
+        let shown = is_shown(C::CAPABILITY, decided.held(), scope);
+        let permit = decided.permit().filter(|_| shown);
+        let permit = permit.ok_or_else(|| refusal::<C>(decided.held(), target, scope))?;
+        self.store.used(user, scope, C::CAPABILITY);
         Ok(permit)
     }
 
@@ -307,6 +317,18 @@ impl Op {
         Ok(actor.about(&facts::of_scopes(write, &landing).await?))
     }
 
+    /// What was decided about the scope before, for reads, as long as it holds; it keeps the rest of the request to it.
+    async fn recall(&self, user: UserId, scope: Scope) -> Option<Decided> {
+        if self.changes() > 0 {
+            return None;
+        }
+        let mut pinned = self.pinned.lock().await;
+        if !pinned.as_ref().is_some_and(Pinned::holds) {
+            *pinned = self.standings.recall(&self.store, user, self.actor.narrowing());
+        }
+        pinned.as_ref()?.standing.recall(scope)
+    }
+
     /// What the actor holds, for reads; until a change begins, the same whenever it is asked.
     async fn standing(&self, user: UserId, scopes: &[Scope]) -> Result<Arc<Standing>> {
         if self.changes() > 0 {
@@ -330,18 +352,26 @@ fn judge<C: Held>(
     scope: Scope,
     rule: Rule<C>,
 ) -> Result<Permit<C>> {
-    // What is judged on another kind of scope, and held here because of where it is bound, does not show what is here.
-    let shown =
-        |capability: Capability| capability.level() == scope.level() || authority.allows(facts, scope, scope.view());
-    if shown(C::CAPABILITY)
+    let held = authority.decide(facts, &[scope]).get(&scope).copied().unwrap_or_default();
+    if is_shown(C::CAPABILITY, held, scope)
         && let Some(permit) = rule(authority, facts, scope)
     {
         return Ok(permit);
     }
+    Err(refusal::<C>(held, target, scope))
+}
+
+/// What is judged on another kind of scope, and held here because of where it is bound, does not show what is here.
+fn is_shown(capability: Capability, held: Mask, scope: Scope) -> bool {
+    capability.level() == scope.level() || held.contains(scope.view())
+}
+
+/// The refusal that somebody may learn who holds this on the target's scope: what they may not view does not exist.
+fn refusal<C: Held>(held: Mask, target: Target, scope: Scope) -> Error {
     let view = view(target, scope);
-    if shown(view) && authority.allows(facts, scope, view) {
-        Err(Error::Forbidden { capability: C::CAPABILITY, resource: name(target) })
+    if is_shown(view, held, scope) && held.contains(view) {
+        Error::Forbidden { capability: C::CAPABILITY, resource: name(target) }
     } else {
-        Err(unseen(target))
+        unseen(target)
     }
 }

@@ -16,7 +16,7 @@ use super::terms::{Holdings, View};
 /// question. It agrees with [`Authority::allows`].
 #[must_use]
 pub fn allows(facts: &Facts, packs: &Packs, scope: Scope, capability: Capability) -> bool {
-    program::judge(facts, packs, scope, View::AsItIs).every().contains(capability)
+    program::judge(facts, packs, scope, capability)
 }
 
 /// What one actor holds, derived once and good for many decisions: until [`Authority::valid_until`], and as long as the

@@ -46,7 +46,8 @@ pub fn missing_to_join(facts: &Facts, packs: &Packs, team_bindings: &[Binding]) 
 }
 
 /// What the actor lacks to define the role, as it stands in the packs, for a scope and everything below it: the same as
-/// to give all of its rows on that scope, whatever they would be bound at.
+/// to give all of its rows on that scope, whatever they would be bound at; and above it those that reach up from it. The
+/// facts must have the scope above.
 #[must_use]
 pub fn missing_to_define(
     facts: &Facts,

@@ -28,6 +28,6 @@ pub use give::{missing_to_define, missing_to_give, missing_to_invite, missing_to
 pub use mask::{Mask, Masks};
 pub use pack_file::{BadLine, RowWords};
 pub use packs::{Packs, Reach, RoleIndex, Row};
-pub use permit::{Permit, Sight, Visible};
+pub use permit::{Decided, Permit, Sight, Visible};
 pub use suggest::smallest_roles;
 pub use violation::{Guarded, TeamFact, Violation, missing_to_change_kind, violations};

@@ -121,13 +121,14 @@ impl Packs {
 
     /// Adds a role that was made while the program ran, under the key that bindings name it by; `owner` is the scope on
     /// which, and below which, it may be bound.
-    pub fn add_made(&mut self, key: String, name: String, owner: Scope, rows: &[Row]) {
+    pub fn add_made(&mut self, key: String, name: String, owner: Scope, rows: &[Row]) -> RoleIndex {
         let index = self.next();
         self.by_key.insert(key.clone(), index);
         self.roles.push(Role { key, name, owner: Some(owner), rows: Vec::new() });
         for row in rows {
             self.fold(index, *row);
         }
+        index
     }
 
     /// The role that bindings name so: a full name, `pack/role`, or the id of a role that was made while the program ran.

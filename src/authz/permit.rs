@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::capability::{Capability, Held, cap};
 use super::decide::{Authority, VisibleScopes};
 use super::facts::{Facts, Scope};
+use super::mask::Mask;
 
 /// The actor holds `C` on this one scope.
 #[derive(Debug)]
@@ -36,6 +37,37 @@ impl<C: Held> Permit<C> {
     /// Database key of the scope; nil for the console.
     pub fn key(&self) -> Uuid {
         self.scope.uuid()
+    }
+}
+
+/// What the program decided about one scope: every capability that is held there. It can be remembered, and is a proof as
+/// long as what it was decided from is true.
+#[derive(Debug, Clone, Copy)]
+pub struct Decided {
+    scope: Scope,
+    held: Mask,
+}
+
+impl Decided {
+    /// Decides each of these scopes.
+    pub fn judge(authority: &Authority, facts: &Facts, scopes: &[Scope]) -> Vec<Self> {
+        let held = authority.decide(facts, scopes);
+        held.into_iter().map(|(scope, held)| Self { scope, held }).collect()
+    }
+
+    /// The scope that was decided.
+    pub fn scope(self) -> Scope {
+        self.scope
+    }
+
+    /// What is held there.
+    pub fn held(self) -> Mask {
+        self.held
+    }
+
+    /// The permit, if what is held gives it.
+    pub fn permit<C: Held>(self) -> Option<Permit<C>> {
+        self.held.contains(C::CAPABILITY).then_some(Permit { scope: self.scope, capability: PhantomData })
     }
 }
 

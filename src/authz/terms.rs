@@ -8,9 +8,10 @@ use std::ops::Deref;
 use rustc_hash::FxHashMap;
 
 use super::binding::Binding;
+use super::capability::Capability;
 use super::mask::Masks;
 use super::packs::Reach;
-use super::scope::{EnvironmentKind, Scope};
+use super::scope::{EnvironmentKind, Lineage, Scope};
 
 /// How far a grant counts from the scope where it lands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -52,6 +53,46 @@ pub(super) enum Way {
     Invitation,
     /// To somebody who joins the team that is bound.
     Membership,
+}
+
+/// What a question is after, when that is one thing: then whatever is out of its way need not be derived.
+#[derive(Debug)]
+pub(super) enum Aim {
+    /// Everything that is held.
+    Anything,
+    /// One capability, on the scope that this is the way up from.
+    One(Capability, Lineage),
+}
+
+impl Aim {
+    /// Whether what is given here may have what is asked for.
+    pub(super) fn wants(&self, masks: Masks) -> bool {
+        match self {
+            Self::Anything => true,
+            Self::One(capability, _) => masks.either().contains(*capability),
+        }
+    }
+
+    /// Whether what lands here may reach where it is asked for.
+    pub(super) fn is_near(&self, at: Scope) -> bool {
+        match self {
+            Self::Anything => true,
+            Self::One(_, lineage) => lineage.contains(at),
+        }
+    }
+}
+
+/// Why a binding does not count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Flaw {
+    /// Its time has not come (rule 4).
+    NotBegun,
+    /// Its time is over (rule 4).
+    Ended,
+    /// It is on behalf of a team that the actor is not in (rule 3).
+    NotMember,
+    /// It is on behalf of a team of the actor that does not manage the organization (rule 3).
+    NotManaging,
 }
 
 /// What takes from everything that is given on a scope.
@@ -120,31 +161,31 @@ impl Holdings {
 
 /// A reference that is equal to itself only, so that the program can carry it at no cost.
 #[derive(Debug)]
-pub(super) struct Ref<'a, T>(pub(super) &'a T);
+pub(super) struct Ref<'a, T: ?Sized>(pub(super) &'a T);
 
-impl<T> Clone for Ref<'_, T> {
+impl<T: ?Sized> Clone for Ref<'_, T> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<T> Copy for Ref<'_, T> {}
+impl<T: ?Sized> Copy for Ref<'_, T> {}
 
-impl<T> PartialEq for Ref<'_, T> {
+impl<T: ?Sized> PartialEq for Ref<'_, T> {
     fn eq(&self, other: &Self) -> bool {
         std::ptr::eq(self.0, other.0)
     }
 }
 
-impl<T> Eq for Ref<'_, T> {}
+impl<T: ?Sized> Eq for Ref<'_, T> {}
 
-impl<T> Hash for Ref<'_, T> {
+impl<T: ?Sized> Hash for Ref<'_, T> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         std::ptr::hash(self.0, state);
     }
 }
 
-impl<'a, T> Deref for Ref<'a, T> {
+impl<'a, T: ?Sized> Deref for Ref<'a, T> {
     type Target = &'a T;
 
     fn deref(&self) -> &&'a T {

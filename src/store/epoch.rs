@@ -134,6 +134,11 @@ impl Store {
         })
     }
 
+    /// The policy epoch, if it was confirmed less than a second ago.
+    pub(super) fn confirmed(&self) -> Option<Confirmed> {
+        self.epochs.confirmed()
+    }
+
     /// The policy epoch, as the database says now.
     ///
     /// # Errors

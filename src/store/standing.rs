@@ -15,7 +15,7 @@ use super::epoch::{FRESH, Snapshot};
 use super::facts::{self, ActorFacts, ScopeFacts};
 use super::{Store, role};
 use crate::authz::{
-    Authority, Capability, Decision, Facts, Held, Mask, Narrowing, Packs, Scope, Sight, Visible, explain,
+    Authority, Capability, Decided, Decision, Facts, Held, Mask, Narrowing, Packs, Scope, Sight, Visible, explain,
 };
 use crate::error::{Error, Result};
 use crate::sys::clock;
@@ -61,7 +61,7 @@ pub struct Standing {
 struct Learned {
     /// None where there is no such scope.
     scopes: FxHashMap<Scope, Option<crate::authz::ScopeFact>>,
-    masks: FxHashMap<Scope, Mask>,
+    decided: FxHashMap<Scope, Decided>,
 }
 
 /// A standing for one request: every part of one answer rests on the same, for less than a second.
@@ -124,6 +124,15 @@ impl Standings {
         };
         let late = || Error::Unavailable("the database takes too long to answer; try again in a moment".to_owned());
         tokio::time::timeout(PATIENCE, read).await.map_err(|_| late())?
+    }
+
+    /// What is remembered of the actor and may be used at once, without asking anybody: the epoch is known and confirmed.
+    #[must_use]
+    pub fn recall(&self, store: &Store, actor: UserId, narrowing: Option<Narrowing>) -> Option<Pinned> {
+        let confirmed = store.confirmed()?;
+        let standing = self.remembered.get(&(actor, narrowing))?;
+        let holds = standing.epoch == confirmed.epoch && standing.is_in_time();
+        holds.then_some(Pinned { standing, until: confirmed.until })
     }
 
     async fn remembered(&self, store: &Store, holder: Holder) -> Result<Option<Pinned>> {
@@ -209,18 +218,36 @@ impl Standing {
     /// What the actor holds on each of these scopes; each is derived once.
     #[must_use]
     pub fn masks(&self, scopes: &[Scope]) -> FxHashMap<Scope, Mask> {
-        let known = |scope: &Scope, learned: &Learned| Some((*scope, *learned.masks.get(scope)?));
-        let mut masks: FxHashMap<Scope, Mask> = {
+        self.decided(scopes).into_iter().map(|decided| (decided.scope(), decided.held())).collect()
+    }
+
+    /// What was decided about each of these scopes; each is derived once.
+    #[must_use]
+    pub fn decided(&self, scopes: &[Scope]) -> Vec<Decided> {
+        let mut open = Vec::new();
+        let mut all: Vec<Decided> = {
             let learned = self.lock();
-            scopes.iter().filter_map(|scope| known(scope, &learned)).collect()
+            let known = |scope: &Scope| {
+                let known = learned.decided.get(scope).copied();
+                if known.is_none() {
+                    open.push(*scope);
+                }
+                known
+            };
+            scopes.iter().filter_map(known).collect()
         };
-        let open: Vec<Scope> = scopes.iter().copied().filter(|scope| !masks.contains_key(scope)).collect();
         if !open.is_empty() {
-            let decided = self.authority.decide(&self.facts(&open), &open);
-            self.lock().masks.extend(&decided);
-            masks.extend(decided);
+            let decided = Decided::judge(&self.authority, &self.facts(&open), &open);
+            self.lock().decided.extend(decided.iter().map(|one| (one.scope(), *one)));
+            all.extend(decided);
         }
-        masks
+        all
+    }
+
+    /// What was decided about a scope before; none when it was never asked about.
+    #[must_use]
+    pub fn recall(&self, scope: Scope) -> Option<Decided> {
+        self.lock().decided.get(&scope).copied()
     }
 
     /// Why the actor may or may not do something.

@@ -11,7 +11,7 @@ use super::explain::Reason;
 use super::facts::{Binding, EnvironmentKind, Facts, Narrowing, Scope};
 use super::mask::Masks;
 use super::packs::{Packs, RoleIndex};
-use super::terms::{Holdings, Origin, Ref, View, Way};
+use super::terms::{Aim, Holdings, Origin, Ref, View, Way};
 use super::violation::{Guarded, Violation};
 use rules::{
     About, Because, Candidate, ChangeKind, ChangesAt, Crepe, Decide, Define, Defined, Derive, Explain, Give, Gives,
@@ -21,7 +21,7 @@ use rules::{
 
 /// What the actor of these facts holds, and the first moment at which that may change by itself.
 pub(super) fn derive(facts: &Facts, packs: &Packs) -> (Holdings, Option<i64>) {
-    let mut program = about_actor(facts, packs);
+    let mut program = about_actor(facts, packs, &Aim::Anything);
     program.extend([Derive(facts.actor())]);
     let derived = run(program);
     let mut holdings = Holdings::with_capacity(derived.granted.len());
@@ -31,11 +31,12 @@ pub(super) fn derive(facts: &Facts, packs: &Packs) -> (Holdings, Option<i64>) {
     (holdings, derived.changes.into_iter().map(|ChangesAt(moment)| moment).min())
 }
 
-/// What counts on the scope, by the facts alone.
-pub(super) fn judge(facts: &Facts, packs: &Packs, scope: Scope, view: View) -> Masks {
-    let mut program = about_actor(facts, packs);
-    program.extend([Decide(scope, view)]);
-    fold_one(program)
+/// Whether the capability counts on the scope, by the facts alone.
+pub(super) fn judge(facts: &Facts, packs: &Packs, scope: Scope, capability: Capability) -> bool {
+    let aim = Aim::One(capability, facts.lineage(scope));
+    let mut program = about_actor(facts, packs, &aim);
+    program.extend([Decide(scope, View::AsItIs)]);
+    fold_one(program).every().contains(capability)
 }
 
 /// What of the holdings counts on the scope.
@@ -92,7 +93,7 @@ pub(super) fn explain<'a>(
     capability: Capability,
     scope: Scope,
 ) -> (Vec<Origin<'a>>, Vec<(Reason, Option<Origin<'a>>)>) {
-    let mut program = about_actor(facts, packs);
+    let mut program = about_actor(facts, packs, &Aim::Anything);
     program.extend([Explain(scope, capability)]);
     let derived = run(program);
     let because = derived.because.into_iter().map(|Because(origin)| origin);
@@ -102,21 +103,21 @@ pub(super) fn explain<'a>(
 
 /// What is wrong with the actor giving these bindings in this way.
 pub(super) fn give(facts: &Facts, packs: &Packs, gifts: &[Binding], way: Way) -> Vec<Violation> {
-    let mut program = about_actor(facts, packs);
+    let mut program = about_actor(facts, packs, &Aim::Anything);
     program.extend(gifts.iter().map(|gift| Give(Ref(gift), way)));
     violations(program)
 }
 
 /// What is wrong with the actor giving the role its rows, for the scope that owns it.
 pub(super) fn define(facts: &Facts, packs: &Packs, role: RoleIndex, scope: Scope) -> Vec<Violation> {
-    let mut program = about_actor(facts, packs);
+    let mut program = about_actor(facts, packs, &Aim::Anything);
     program.extend([Define(role, scope)]);
     violations(program)
 }
 
 /// What is wrong with the actor changing by this capability what kind of environment there is on the scope.
 pub(super) fn change_kind(facts: &Facts, packs: &Packs, capability: Capability, scope: Scope) -> Vec<Violation> {
-    let mut program = about_actor(facts, packs);
+    let mut program = about_actor(facts, packs, &Aim::Anything);
     program.extend([ChangeKind(scope, capability)]);
     violations(program)
 }
@@ -143,12 +144,12 @@ pub(super) fn suffice<'a>(
     run(program).suffices.into_iter().map(|Suffices(Ref(candidate), masks)| (candidate, masks)).collect()
 }
 
-fn about_actor<'a>(facts: &'a Facts, packs: &'a Packs) -> Crepe<'a> {
+fn about_actor<'a>(facts: &'a Facts, packs: &'a Packs, aim: &'a Aim) -> Crepe<'a> {
     let mut program = Crepe::new();
     program.extend([Known(Ref(facts))]);
     program.extend([Defined(Ref(packs))]);
     program.extend(facts.narrowing().map(Narrowed));
-    program.extend([About(facts.actor())]);
+    program.extend([About(facts.actor(), Ref(aim))]);
     program
 }
 

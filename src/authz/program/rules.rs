@@ -14,6 +14,7 @@
 #![expect(for_loops_over_fallibles, reason = "in a rule, `for` over an option means: if there is one")]
 
 use std::collections::HashSet;
+use std::slice::from_ref;
 use std::sync::LazyLock;
 
 use crepe::crepe;
@@ -24,7 +25,7 @@ use crate::authz::explain::Reason;
 use crate::authz::facts::{Binding, EnvironmentKind, Facts, Narrowing, Scope, Subject};
 use crate::authz::mask::{Mask, Masks};
 use crate::authz::packs::{Packs, Reach, RoleIndex};
-use crate::authz::terms::{Holdings, Limit, Origin, Ref, Spread, Via, View, Way};
+use crate::authz::terms::{Aim, Flaw, Holdings, Limit, Origin, Ref, Spread, Via, View, Way};
 use crate::authz::violation::{Guarded, Violation};
 
 /// Rule 5: what still counts in a suspended organization. By pattern, as the rule is: a new `*.view` is open too.
@@ -56,7 +57,7 @@ crepe! {
     // The questions. What do the bindings of an actor give, and may all of it be remembered? What counts on a scope?
     // Why? Where is a capability held? May this be given, may this role have its rows here, may an environment change
     // its kind by this capability? Which of the candidates would give all of this?
-    @input pub(super) struct About(pub(super) u128);
+    @input pub(super) struct About<'a>(pub(super) u128, pub(super) Ref<'a, Aim>);
     @input pub(super) struct Derive(pub(super) u128);
     @input pub(super) struct Decide(pub(super) Scope, pub(super) View);
     @input pub(super) struct Explain(pub(super) Scope, pub(super) Capability);
@@ -68,59 +69,61 @@ crepe! {
     @input pub(super) struct Suffice(pub(super) Masks);
 
     // WHO. An actor acts as itself and as each of its teams (rule 2); a suspended one acts as nobody (rule 5). What
-    // would be given bestows like what is given.
+    // would be given is offered like what is given. Bindings lie side by side, so that all of a subject are one tuple.
     struct SuspendedActor(u128);
-    SuspendedActor(actor) <- About(actor), Known(facts), (facts.actor_suspended());
-    struct Bestows<'a>(Ref<'a, Binding>);
-    Bestows(Ref(binding)) <- About(actor), !SuspendedActor(actor), Known(facts),
-        for binding in facts.bindings_of(Subject::User(actor));
-    Bestows(Ref(binding)) <- About(actor), !SuspendedActor(actor), Known(facts), for &team in facts.teams(),
-        for binding in facts.bindings_of(Subject::Team(team));
-    Bestows(gift) <- Give(gift, _);
-    Bestows(candidate) <- Candidate(candidate);
+    SuspendedActor(actor) <- About(actor, _), Known(facts), (facts.actor_suspended());
+    struct Offered<'a>(Ref<'a, [Binding]>, Ref<'a, Aim>);
+    Offered(Ref(facts.bindings_of(Subject::User(actor))), aim) <- About(actor, aim), !SuspendedActor(actor), Known(facts);
+    Offered(Ref(facts.bindings_of(Subject::Team(team))), aim) <- About(actor, aim), !SuspendedActor(actor), Known(facts),
+        for &team in facts.teams();
+    Offered(Ref(from_ref(*gift)), Ref(&Aim::Anything)) <- Give(gift, _);
+    Offered(Ref(from_ref(*candidate)), Ref(&Aim::Anything)) <- Candidate(candidate);
+
+    // WHAT LANDS WHERE. A row counts only if the binding sits on the kind of scope that the row names. The same rules
+    // tell what is held, what would be held if more bindings counted, and what a gift would give. When one thing is
+    // asked, nothing is derived from rows that do not name it, nor where they land out of its way.
+    struct Landed<'a>(Ref<'a, Binding>, Reach, Scope, Spread, Masks);
+    Landed(Ref(binding), row.reach, binding.scope, Spread::Below, row.masks) <- Offered(bindings, aim), Defined(packs),
+        for binding in *bindings, (aim.is_near(binding.scope)), for role in binding.grant.role(),
+        for row in packs.rows(role), (row.bound_at == binding.scope.level()), (row.reach == Reach::Itself),
+        (aim.wants(row.masks));
+    Landed(Ref(binding), row.reach, parent, Spread::Here, row.masks) <- Offered(bindings, aim), Defined(packs), Known(facts),
+        for binding in *bindings, for role in binding.grant.role(), for row in packs.rows(role),
+        (row.bound_at == binding.scope.level()), (row.reach == Reach::Parent), (aim.wants(row.masks)),
+        for parent in facts.parent(binding.scope), (aim.is_near(parent));
+    Landed(Ref(binding), row.reach, organization, Spread::Below, row.masks) <- Offered(bindings, aim), Defined(packs),
+        Known(facts), for binding in *bindings, for role in binding.grant.role(), for row in packs.rows(role),
+        (row.bound_at == binding.scope.level()), (row.reach == Reach::Managed), (aim.wants(row.masks)),
+        for organization in facts.managed_by(binding.scope), (aim.is_near(organization));
+    Landed(Ref(binding), Reach::Itself, binding.scope, Spread::Below, Masks::both(capability.mask())) <-
+        Offered(bindings, aim), for binding in *bindings, (aim.is_near(binding.scope)),
+        for capability in binding.grant.capability(), (aim.wants(Masks::both(capability.mask())));
 
     // WHICH BINDINGS COUNT: those that are not outside their time window (rule 4) and, when given on behalf of a team,
     // while the actor is in the team and the team manages the organization that the bound scope belongs to (rule 3).
-    // At a team or at the console there is no such organization, so there such a binding never counts.
-    struct Early<'a>(Ref<'a, Binding>);
-    Early(binding) <- Bestows(binding), Known(facts), (!binding.has_begun(facts.now()));
-    struct Ended<'a>(Ref<'a, Binding>);
-    Ended(binding) <- Bestows(binding), Known(facts), (binding.has_ended(facts.now()));
-    struct OnBehalf<'a>(Ref<'a, Binding>, u128);
-    OnBehalf(binding, team) <- Bestows(binding), for team in binding.on_behalf_of;
-    struct Member(u128);
-    Member(team) <- OnBehalf(_, team), Known(facts), (facts.is_member(team));
+    // At a team or at the console there is no such organization, so there such a binding never counts. What lands
+    // nowhere is looked at only to say why.
+    struct Considered<'a>(Ref<'a, Binding>);
+    Considered(binding) <- Landed(binding, _, _, _, _);
+    Considered(Ref(binding)) <- Explain(_, _), Offered(bindings, _), for binding in *bindings;
     struct Vouched<'a>(Ref<'a, Binding>);
-    Vouched(binding) <- OnBehalf(binding, team), Member(team), Known(facts),
+    Vouched(binding) <- Considered(binding), Known(facts), for team in binding.on_behalf_of, (facts.is_member(team)),
         for &above in facts.lineage(binding.scope).scopes(), (facts.manages(team, above));
-    struct Unqualified<'a>(Ref<'a, Binding>);
-    Unqualified(binding) <- OnBehalf(binding, _), !Vouched(binding);
-    struct Idle<'a>(Ref<'a, Binding>);
-    Idle(binding) <- Early(binding);
-    Idle(binding) <- Ended(binding);
-    Idle(binding) <- Unqualified(binding);
+    struct Flawed<'a>(Ref<'a, Binding>, Flaw);
+    Flawed(binding, Flaw::NotBegun) <- Considered(binding), Known(facts), (!binding.has_begun(facts.now()));
+    Flawed(binding, Flaw::Ended) <- Considered(binding), Known(facts), (binding.has_ended(facts.now()));
+    Flawed(binding, Flaw::NotMember) <- Considered(binding), Known(facts), for team in binding.on_behalf_of,
+        (!facts.is_member(team));
+    Flawed(binding, Flaw::NotManaging) <- Considered(binding), Known(facts), for team in binding.on_behalf_of,
+        (facts.is_member(team)), !Vouched(binding);
 
     // What is derived stops being true when a window opens or closes.
     @output pub(super) struct ChangesAt(pub(super) i64);
-    ChangesAt(moment) <- Derive(_), Bestows(binding), Known(facts),
+    ChangesAt(moment) <- Derive(_), Offered(bindings, _), Known(facts), for binding in *bindings,
         for moment in [binding.not_before, binding.not_after].into_iter().flatten(), (moment > facts.now());
 
-    // WHAT LANDS WHERE. A row counts only if the binding sits on the kind of scope that the row names. The same rules
-    // tell what is held, what would be held if more bindings counted, and what a gift would give.
-    struct Landed<'a>(Ref<'a, Binding>, Reach, Scope, Spread, Masks);
-    Landed(binding, row.reach, binding.scope, Spread::Below, row.masks) <- Bestows(binding), Defined(packs),
-        for role in binding.grant.role(), for row in packs.rows(role), (row.bound_at == binding.scope.level()),
-        (row.reach == Reach::Itself);
-    Landed(binding, row.reach, parent, Spread::Here, row.masks) <- Bestows(binding), Defined(packs),
-        for role in binding.grant.role(), for row in packs.rows(role), (row.bound_at == binding.scope.level()),
-        (row.reach == Reach::Parent), Known(facts), for parent in facts.parent(binding.scope);
-    Landed(binding, row.reach, organization, Spread::Below, row.masks) <- Bestows(binding), Defined(packs),
-        for role in binding.grant.role(), for row in packs.rows(role), (row.bound_at == binding.scope.level()),
-        (row.reach == Reach::Managed), Known(facts), for organization in facts.managed_by(binding.scope);
-    Landed(binding, Reach::Itself, binding.scope, Spread::Below, Masks::both(capability.mask())) <- Bestows(binding),
-        for capability in binding.grant.capability();
     @output pub(super) struct Granted(pub(super) Scope, pub(super) Spread, pub(super) Masks);
-    Granted(at, spread, masks) <- Derive(_), Landed(binding, _, at, spread, masks), !Idle(binding);
+    Granted(at, spread, masks) <- Derive(_), Landed(binding, _, at, spread, masks), !Flawed(binding, _);
 
     // DECISIONS. An environment is judged under its own kind. Above environments both kinds are judged: what is held
     // there must be held on whatever lies below. A gift is weighed in both kinds everywhere, since kinds change. Where
@@ -144,7 +147,7 @@ crepe! {
     Gives(scope, given, Origin { distance: Some(distance), at, spread, via: Via { binding, reach: Some(reach) } }) <-
         Judged(scope, only, open), Known(facts), let lineage = facts.lineage(scope),
         Landed(binding, reach, at, spread, masks), for distance in lineage.distance(at), (spread.spans(distance)),
-        !Idle(binding), !Give(binding, _),
+        !Flawed(binding, _), !Give(binding, _),
         let given = masks.under(only) & if at == Scope::Console { Mask::ALL } else { open }, (!given.is_empty());
     @output pub(super) struct Holds(pub(super) Scope, pub(super) Masks);
     Holds(scope, given) <- Judged(scope, only, open), Known(facts), Remembered(holdings),
@@ -157,10 +160,8 @@ crepe! {
     Limits(scope, Limit::Freeze, Mask::ALL.minus(CLOSED_WHILE_FROZEN)) <- Place(scope, _), Known(facts),
         (facts.is_frozen(scope));
     Limits(scope, Limit::Key, narrowing.capabilities) <- Narrowed(narrowing), Place(scope, _);
-    struct Top(Scope);
-    Top(scope) <- Narrowed(narrowing), for scope in narrowing.scope;
-    Limits(scope, Limit::Key, Mask::EMPTY) <- Top(top), Place(scope, _), Known(facts),
-        (!facts.lineage(scope).contains(top));
+    Limits(scope, Limit::Key, Mask::EMPTY) <- Place(scope, _), Known(facts), Narrowed(narrowing),
+        for top in narrowing.scope, (!facts.lineage(scope).contains(top));
 
     // WHERE A CAPABILITY IS HELD, as few scopes as possible: one below another that is seen goes without saying. A
     // scope counts when scopes of the capability's level can be it or lie below it and the grant reaches them; of a
@@ -169,8 +170,8 @@ crepe! {
     struct Uncarried(Capability);
     Uncarried(capability) <- List(capability), Narrowed(narrowing), (!narrowing.capabilities.contains(capability));
     struct Within(Scope);
-    Within(top) <- List(_), Top(top);
-    Within(Scope::Console) <- List(_), !Top(_);
+    Within(narrowing.scope.unwrap_or(Scope::Console)) <- List(_), Narrowed(narrowing);
+    Within(Scope::Console) <- List(_), !Narrowed(_);
     struct Shut(Scope);
     Shut(at) <- List(capability), (!OPEN_WHILE_SUSPENDED.contains(capability)), Remembered(holdings), Known(facts),
         for organization in facts.suspended(),
@@ -224,30 +225,30 @@ crepe! {
     struct WhyNot<'a>(Reason, Option<Origin<'a>>);
     WhyNot(Reason::ActorSuspended, None) <- Refused(_, _), SuspendedActor(_);
     WhyNot(Reason::OrganizationSuspended, Some(origin)) <- Refused(_, _), Lacking(kind), Fits(kind, binding, origin),
-        !Idle(binding), !Passes(kind, _);
+        !Flawed(binding, _), !Passes(kind, _);
     WhyNot(Reason::EnvironmentFrozen, Some(origin)) <- Refused(_, _), Barred(Limit::Freeze), Lacking(kind),
         Passes(kind, origin);
     WhyNot(Reason::KeyNarrowed, Some(origin)) <- Refused(_, _), Barred(Limit::Key), Lacking(kind),
         Passes(kind, origin);
-    WhyNot(Reason::Expired, Some(origin)) <- Lacking(kind), Fits(kind, binding, origin), Ended(binding),
-        !Unqualified(binding);
-    WhyNot(Reason::NotYetValid, Some(origin)) <- Lacking(kind), Fits(kind, binding, origin), Early(binding),
-        !Unqualified(binding);
-    WhyNot(Reason::NotInTeam, Some(origin)) <- Lacking(kind), Fits(kind, binding, origin), OnBehalf(binding, team),
-        !Member(team), !Early(binding), !Ended(binding);
+    WhyNot(Reason::Expired, Some(origin)) <- Lacking(kind), Fits(kind, binding, origin), Flawed(binding, Flaw::Ended),
+        !Flawed(binding, Flaw::NotMember), !Flawed(binding, Flaw::NotManaging);
+    WhyNot(Reason::NotYetValid, Some(origin)) <- Lacking(kind), Fits(kind, binding, origin),
+        Flawed(binding, Flaw::NotBegun), !Flawed(binding, Flaw::NotMember), !Flawed(binding, Flaw::NotManaging);
+    WhyNot(Reason::NotInTeam, Some(origin)) <- Lacking(kind), Fits(kind, binding, origin),
+        Flawed(binding, Flaw::NotMember), !Flawed(binding, Flaw::NotBegun), !Flawed(binding, Flaw::Ended);
     WhyNot(Reason::TeamDoesNotManage, Some(origin)) <- Lacking(kind), Fits(kind, binding, origin),
-        OnBehalf(binding, team), Member(team), !Vouched(binding), !Early(binding), !Ended(binding);
+        Flawed(binding, Flaw::NotManaging), !Flawed(binding, Flaw::NotBegun), !Flawed(binding, Flaw::Ended);
     WhyNot(Reason::OtherEnvironmentKind, Some(origin)) <- Lacking(kind), Fits(other, binding, origin),
-        (other != kind), !Idle(binding);
+        (other != kind), !Flawed(binding, _);
     WhyNot(Reason::HeldElsewhere, Some(Origin { distance: None, at, spread, via: Via { binding, reach: Some(reach) } })) <-
         Refused(scope, capability), Known(facts), let lineage = facts.lineage(scope),
-        Landed(binding, reach, at, spread, masks), (masks.either().contains(capability)), !Idle(binding),
+        Landed(binding, reach, at, spread, masks), (masks.either().contains(capability)), !Flawed(binding, _),
         (!lineage.distance(at).is_some_and(|distance| spread.spans(distance)));
     WhyNot(
         Reason::RoleLacksIt,
         Some(Origin { distance: Some(distance), at: binding.scope, spread: Spread::Below, via: Via { binding, reach: None } }),
-    ) <- Refused(scope, _), Known(facts), let lineage = facts.lineage(scope), Bestows(binding),
-        for distance in lineage.distance(binding.scope), !Idle(binding), !Names(binding);
+    ) <- Refused(scope, _), Known(facts), let lineage = facts.lineage(scope), Considered(binding),
+        for distance in lineage.distance(binding.scope), !Flawed(binding, _), !Names(binding);
     WhyNot(Reason::NoBinding, None) <- Refused(_, _);
     struct Told(Reason);
     Told(reason) <- WhyNot(reason, _);
@@ -261,16 +262,19 @@ crepe! {
 
     // Giving (rule 8). The giver holds what the way of giving needs, and every row of the gift where it would land, in
     // both kinds and reaching as far. Whoever joins a team is given what the team has and has not lost. A role may be bound anywhere
-    // below the scope that owns it, so its rows are weighed there, whatever they would be bound at. A freeze does not
-    // count here: it binds the receiver as it binds the giver.
+    // below the scope that owns it, so its rows are weighed there, whatever they would be bound at; and bound at the
+    // owner itself, those that reach up land above it. A freeze does not count here: it binds the receiver as it binds
+    // the giver.
     struct Needs(Scope, Masks, Spread);
     Needs(gift.scope, Masks::both(Capability::AccessManage.mask()), Spread::Below) <- Give(gift, way),
         (way == Way::Binding);
     Needs(gift.scope, Masks::both(Capability::MemberInvite.mask()), Spread::Below) <- Give(gift, way),
         (way == Way::Invitation);
-    Needs(at, masks, spread) <- Give(gift, _), !Ended(gift), Landed(binding, _, at, spread, masks), (binding == gift);
+    Needs(at, masks, spread) <- Give(gift, _), !Flawed(gift, Flaw::Ended), Landed(binding, _, at, spread, masks), (binding == gift);
     Needs(scope, Masks::both(Capability::AccessManage.mask()), Spread::Below) <- Define(_, scope);
     Needs(scope, row.masks, Spread::Below) <- Define(role, scope), Defined(packs), for row in packs.rows(role);
+    Needs(parent, row.masks, Spread::Here) <- Define(role, scope), Defined(packs), for row in packs.rows(role),
+        (row.bound_at == scope.level() && row.reach == Reach::Parent), Known(facts), for parent in facts.parent(scope);
     struct Withheld(Scope, Capability);
     Withheld(at, capability) <- Needs(at, wanted, _), Limits(scope, limit, mask), (scope == at && limit == Limit::Key),
         for capability in wanted.either().minus(mask).iter();

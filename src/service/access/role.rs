@@ -12,7 +12,7 @@ use super::standing::Affected;
 use super::{Change, Changed, commit};
 use crate::authz::pack_file::{is_name, read_pack, write_pack};
 use crate::authz::packs::BUILT_IN;
-use crate::authz::{BadLine, Level, Packs, RoleIndex, RowWords, Scope, cap, missing_to_define};
+use crate::authz::{BadLine, Level, Packs, RoleIndex, Row, RowWords, Scope, cap, missing_to_define};
 use crate::domain::{Invalid, quote};
 use crate::error::{Error, Result};
 use crate::op::Op;
@@ -21,6 +21,9 @@ use crate::sys::{clock, ids};
 
 /// The pack of roles that are made one by one.
 pub const CUSTOM: &str = "custom";
+
+/// The key of a role that is weighed; no binding names it, since it is neither a full name nor an id.
+const CANDIDATE: &str = "candidate";
 
 /// Rows that one role may have, and roles that one pack may have.
 const MOST: usize = 2_000;
@@ -105,8 +108,8 @@ pub(super) async fn create(op: &Op, write: &mut Write, rails: &mut Vec<Rail>, in
         created_at: clock::now(),
         version: 1,
     };
-    let row = role::create(write, &permit, row).await?;
     weigh(op, write, rails, &row).await?;
+    let row = role::create(write, &permit, row).await?;
     tell(write, &row);
     Ok(row)
 }
@@ -115,8 +118,9 @@ pub(super) async fn update(op: &Op, write: &mut Write, rails: &mut Vec<Rail>, in
     write.entry().subject = Some(input.id.to_string());
     let permit = op.permit_in::<cap::AccessManage>(write, input.id).await?;
     let rows = rows_as_json(&input.rows)?;
+    let before = role::get(write, &permit, input.id).await?;
+    weigh(op, write, rails, &Model { rows: rows.clone(), ..before }).await?;
     let row = role::update(write, &permit, input.id, input.description, rows, input.expected_version).await?;
-    weigh(op, write, rails, &row).await?;
     tell(write, &row);
     Ok(row)
 }
@@ -127,11 +131,13 @@ pub(super) async fn delete(op: &Op, write: &mut Write, id: RoleId) -> Result<()>
     role::delete(write, &permit, id).await
 }
 
-/// What the actor lacks to give, anywhere in the scope, what the role gives (rule 8).
+/// What the actor lacks to give, anywhere in the scope, what the role is to give (rule 8). It is weighed before it is so, as a
+/// role that nobody has: who has the one that is edited would else hold its new content already.
 async fn weigh(op: &Op, write: &Write, rails: &mut Vec<Rail>, row: &Model) -> Result<()> {
-    let packs = role::packs(write).await?;
     let scope = facts::scope(row.scope_kind, row.scope_id);
-    let index = packs.role(&row.id.to_string()).ok_or_else(|| Error::Internal("a role that is not there".into()))?;
+    let rows: Vec<Row> = role::words(row)?.iter().filter_map(|words| words.parse().ok()).collect();
+    let mut packs = Packs::clone(&*role::packs(write).await?);
+    let index = packs.add_made(CANDIDATE.to_owned(), role::full_name(row), scope, &rows);
     let facts = op.facts_about_gift(write, &packs, scope).await?;
     let missing = missing_to_define(&facts, &packs, index, scope);
     if !missing.is_empty() {

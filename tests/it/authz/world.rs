@@ -329,7 +329,11 @@ impl World {
             }
             let other = if kind == Production { "nonproduction" } else { "production" };
             for line in BY_ROLE[&role].iter().filter(|line| line.environments != other) {
-                if !self.holds(scope, line.capability, kind, true) {
+                // Bound at the owner itself it may reach above it.
+                let above =
+                    Self::parent(scope).filter(|_| line.reach == "parent" && line.bound_at == scope.level().name());
+                let above = above.is_none_or(|parent| self.holds(parent, line.capability, kind, false));
+                if !above || !self.holds(scope, line.capability, kind, true) {
                     missing.insert((line.capability, kind));
                 }
             }

@@ -4,5 +4,6 @@
 mod directions;
 mod files;
 mod help;
+mod reference;
 mod schema;
 mod sources;

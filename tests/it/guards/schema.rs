@@ -13,11 +13,11 @@ use super::sources::refuse;
 /// Fields of these types tell of access or of what programs print: they need a capability wherever they stand.
 const SENSITIVE: &[&str] = &["LogLine", "RoleBinding", "AuditEntry"];
 
-fn read(path: &str) -> String {
+pub(super) fn read(path: &str) -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap_or_default()
 }
 
-fn types() -> Vec<TypeDefinition> {
+pub(super) fn types() -> Vec<TypeDefinition> {
     let definitions = parse_schema(read("schema.graphql")).unwrap().definitions.into_iter();
     let types = definitions.filter_map(|definition| match definition {
         TypeSystemDefinition::Type(definition) => Some(definition.node),
@@ -29,7 +29,7 @@ fn types() -> Vec<TypeDefinition> {
 }
 
 /// Every field of an object, with the object's name in front.
-fn fields(types: &[TypeDefinition]) -> Vec<(&str, &FieldDefinition)> {
+pub(super) fn fields(types: &[TypeDefinition]) -> Vec<(&str, &FieldDefinition)> {
     let objects = types.iter().filter_map(|definition| match &definition.kind {
         TypeKind::Object(object) => Some((definition.name.node.as_str(), object)),
         TypeKind::Scalar
@@ -41,11 +41,11 @@ fn fields(types: &[TypeDefinition]) -> Vec<(&str, &FieldDefinition)> {
     objects.flat_map(|(name, object)| object.fields.iter().map(move |field| (name, &field.node))).collect()
 }
 
-fn requires(field: &FieldDefinition) -> impl Iterator<Item = &ConstDirective> {
+pub(super) fn requires(field: &FieldDefinition) -> impl Iterator<Item = &ConstDirective> {
     field.directives.iter().map(|directive| &directive.node).filter(|directive| directive.name.node == "requires")
 }
 
-fn argument<'a>(directive: &'a ConstDirective, name: &str) -> &'a str {
+pub(super) fn argument<'a>(directive: &'a ConstDirective, name: &str) -> &'a str {
     match directive.get_argument(name).map(|value| &value.node) {
         Some(Value::String(text)) => text,
         other => panic!("`@requires` without a text for `{name}`: {other:?}"),

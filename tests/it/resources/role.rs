@@ -52,6 +52,49 @@ async fn project(client: &Client) -> String {
 }
 
 #[tokio::test]
+async fn whoever_has_a_role_holds_its_new_content_only_when_it_was_theirs_to_give() {
+    let server = TestServer::start().await;
+    let (ada, mia) = (server.sign_up("ada").await, server.sign_up("mia").await);
+    let production = ada.create_site().await;
+    let alone = json!({ "input": { "subject": mia.account.email, "capability": "access.manage", "scope": "acme" } });
+    ada.ok(GRANT, alone).await;
+    let rows = |capability: &str| [row("ORGANIZATION", "access.manage", "ANY"), row("ORGANIZATION", capability, "ANY")];
+    let id = make(&mia, "acme", "mine", &rows("access.manage")).await;
+    mia.grant(&mia, &id, "acme").await;
+    let change = json!({ "input": { "id": id, "rows": rows("deployment.create"), "expectedVersion": 1 } });
+    assert_eq!(mia.code(UPDATE, change.clone()).await, "FORBIDDEN");
+    let several = "mutation($input: ChangeAccessInput!) { changeAccess(input: $input) { revokedIds } }";
+    let changes = json!({ "input": { "changes": [{ "updateRole": change["input"] }] } });
+    assert_eq!(mia.code(several, changes).await, "FORBIDDEN");
+    let text = "role,bound_at,capability,environments,reach,basis\nmine,organization,deployment.create,any,self,x\n";
+    let import = json!({ "input": { "scope": "acme", "pack": "custom", "text": text } });
+    assert_eq!(mia.code(IMPORT, import).await, "FORBIDDEN");
+    assert!(!can(&mia, &production.id).await);
+}
+
+async fn can(client: &Client, environment: &str) -> bool {
+    let decision =
+        "query($id: String!) { accessDecision(capability: \"deployment.create\", resource: $id) { allowed } }";
+    let answer = client.query(decision, json!({ "id": environment })).await;
+    answer.data["accessDecision"]["allowed"] == true
+}
+
+#[tokio::test]
+async fn a_role_that_is_bound_does_not_come_to_reach_above_its_owner() {
+    let server = TestServer::start().await;
+    let eve = server.sign_up("eve").await;
+    eve.create_organization("acme").await;
+    let rows = |reach: &str| json!([{ "boundAt": "ORGANIZATION", "capability": "audit.view", "environments": "ANY", "reach": reach }]);
+    let id = make(&eve, "acme", "auditor", rows("ITSELF").as_array().unwrap()).await;
+    eve.grant(&eve, "auditor", "acme").await;
+    // Above an organization is the console: who changed the role could read everybody's log.
+    let change = json!({ "input": { "id": id, "rows": rows("PARENT"), "expectedVersion": 1 } });
+    assert_eq!(eve.code(UPDATE, change).await, "FORBIDDEN");
+    let log = "{ auditLog(scope: \"console\") { nodes { id } } }";
+    assert_eq!(eve.code(log, json!({})).await, "NOT_FOUND");
+}
+
+#[tokio::test]
 async fn a_role_stays_in_its_organization_and_gives_no_more_than_its_maker_holds() {
     let server = TestServer::start().await;
     let (ada, mia, eve) = (server.sign_up("ada").await, server.sign_up("mia").await, server.sign_up("eve").await);

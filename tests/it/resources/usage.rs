@@ -1,11 +1,8 @@
 //! What is known of the use of capabilities: it is written by itself, and when the server stops.
 
-use std::sync::Arc;
-
 use chrono::{TimeDelta, Utc};
-use entities::ids::{Id, OrganizationId, SessionId, UserId};
+use entities::ids::{OrganizationId, UserId};
 use reeve::authz::{Capability, Scope, cap};
-use reeve::op::{Actor, Op};
 use reeve::store::usage::{self, Use};
 use serde_json::json;
 
@@ -15,15 +12,9 @@ fn id(client: &Client) -> UserId {
     client.account.id.parse().unwrap()
 }
 
-/// An operation of somebody, as a service would have it.
-async fn operation(server: &TestServer, client: &Client) -> Op {
-    let (store, _) = server.keys().await;
-    let actor = Actor::User { id: id(client), session: SessionId::from_uuid(uuid::Uuid::nil()) };
-    Op::new(actor, "-".to_owned(), store, Arc::default())
-}
-
 /// What somebody has used on one of these scopes or below, as `by` may know it.
-async fn used(by: &Op, scope: Scope, of: &Client) -> Vec<Capability> {
+async fn used(server: &TestServer, by: &Client, scope: Scope, of: &Client) -> Vec<Capability> {
+    let by = server.operation(by).await;
     let permit = by.permit::<cap::MemberView>(scope).await.unwrap();
     let mut found = usage::last_used(by.store(), &permit, &[id(of)]).await.unwrap();
     let now = Utc::now();
@@ -50,8 +41,7 @@ async fn a_use_is_known_soon_and_nothing_is_lost_in_a_restart() {
     dev.draft(&production, &[("index.html", b"hello")], None).await;
     let organization: Scope = organization.parse::<OrganizationId>().unwrap().into();
     let in_time = eventually("the use is written", || async {
-        // Its store is no server's: nobody keeps what it knows of the policy epoch up to date.
-        let used = used(&operation(&server, &ada).await, organization, &dev).await;
+        let used = used(&server, &ada, organization, &dev).await;
         (!used.is_empty()).then_some(used)
     })
     .await;
@@ -62,15 +52,15 @@ async fn a_use_is_known_soon_and_nothing_is_lost_in_a_restart() {
     let delete = "mutation($input: DeleteProjectInput!) { deleteProject(input: $input) { deletedId } }";
     assert_eq!(dev.code(delete, json!({ "input": { "id": project } })).await, "FORBIDDEN");
     server.restart().await;
-    let by = operation(&server, &ada).await;
-    let all = used(&by, organization, &dev).await;
+    let all = used(&server, &ada, organization, &dev).await;
     assert!(all.contains(&Capability::DeploymentCreate) && all.contains(&Capability::ProjectView), "{all:?}");
     assert!(!all.contains(&Capability::OrganizationView) && !all.contains(&Capability::ProjectDelete), "{all:?}");
-    assert_eq!(used(&by, organization, &idle).await, Vec::new());
+    assert_eq!(used(&server, &ada, organization, &idle).await, Vec::new());
 
     // Where it was used: on scopes of the permit, and no others.
     let project: Scope = project.parse::<entities::ids::ProjectId>().unwrap().into();
     let environment: Scope = production.id.parse::<entities::ids::EnvironmentId>().unwrap().into();
+    let by = server.operation(&ada).await;
     let permit = by.permit::<cap::AuditView>(organization).await.unwrap();
     let on = used_on(
         usage::of_each_scope(by.store(), &permit, &by.sight().await.unwrap(), &[id(&dev), id(&idle)]).await.unwrap(),
@@ -90,7 +80,7 @@ async fn a_use_is_known_soon_and_nothing_is_lost_in_a_restart() {
     let dev = dev.at(server.api_address());
     dev.draft(&production, &[("index.html", b"again")], None).await;
     server.restart().await;
-    let by = operation(&server, &ada).await;
+    let by = server.operation(&ada).await;
     let on = used_on(
         usage::of_each_scope(by.store(), &permit, &by.sight().await.unwrap(), &[id(&dev)]).await.unwrap(),
         environment,

@@ -1,0 +1,120 @@
+//! One call of a mutation, and what has to be true for it to be accepted.
+
+use reeve::authz::{Capability, Scope};
+use sea_orm::EntityTrait;
+use serde_json::{Value, json};
+
+use super::super::estate::{Estate, Line, Step, bit};
+use super::{GROUP, Plot, Tally, bound};
+
+/// A mutation and its input.
+#[derive(Debug)]
+pub(super) struct Call {
+    pub(super) name: &'static str,
+    pub(super) input: Value,
+    /// What it gives, if it is a gift.
+    pub(super) gives: Vec<Step>,
+    /// What it puts into a role, and whose the role is.
+    pub(super) defines: Option<(Vec<Line>, Scope)>,
+    /// The environment whose kind it changes.
+    pub(super) kind_of: Option<Scope>,
+}
+
+impl Call {
+    pub(super) fn new(name: &'static str, input: Value) -> Self {
+        Self { name, input, gives: Vec::new(), defines: None, kind_of: None }
+    }
+
+    pub(super) fn document(&self) -> String {
+        let name = self.name;
+        let kind = format!("{}{}", name[..1].to_uppercase(), &name[1..]);
+        format!("mutation($input: {kind}Input!) {{ {name}(input: $input) {{ __typename }} }}")
+    }
+
+    pub(super) fn variables(&self) -> Value {
+        json!({ "input": self.input })
+    }
+}
+
+impl Plot {
+    pub(super) async fn read(&mut self) {
+        let order: Vec<u128> = self.estate.people.iter().map(|person| person.id).collect();
+        self.estate = self.tables.read(self.estate.now).await;
+        // Those who came later stand behind.
+        let place = |id: u128| order.iter().position(|each| *each == id).unwrap_or(usize::MAX);
+        self.estate.people.sort_by_key(|person| place(person.id));
+        self.eligible = entities::eligible_role::Entity::find().all(self.tables.connection()).await.unwrap();
+        self.versions = self.tables.versions().await;
+        self.tests = entities::policy_test::Entity::find().all(self.tables.connection()).await.unwrap();
+    }
+
+    /// What was accepted was the caller's to do, by the rules alone.
+    pub(super) fn check_entitled(&self, who: usize, call: &Call, before: &Estate) {
+        let actor = before.people[who].id;
+        let mut estate = before.clone();
+        for step in &call.gives {
+            let outcome = estate.apply(actor, std::slice::from_ref(step));
+            assert_eq!(outcome.beyond, 0, "{who} gave what they do not hold: {call:?}");
+        }
+        if let Some((lines, owner)) = &call.defines {
+            assert!(before.may_define(&before.held(actor), lines, *owner), "{who} defined too much: {call:?}");
+        }
+        if let Some(scope) = call.kind_of {
+            let [production, nonproduction] = before.holds(&before.held(actor), scope, false);
+            let both = production & nonproduction & bit(Capability::EnvironmentUpdate) != 0;
+            assert!(both, "{who} changed the kind of an environment without the right under both: {call:?}");
+        }
+    }
+
+    /// Sometimes somebody is given something by those who may: that is theirs from then on.
+    pub(super) async fn honest_gift(&mut self, tally: &mut Tally) {
+        let mut drawn = self.first.draw_binding(&mut self.dice);
+        if drawn.scope == Scope::Console {
+            return;
+        }
+        (drawn.on_behalf_of, drawn.not_before, drawn.not_after) = (None, None, None);
+        let place = GROUP.start + self.dice.below(GROUP.len());
+        if self.dice.chance(60) {
+            drawn.subject = reeve::authz::Subject::User(self.estate.people[place].id);
+        }
+        let eligible = self.dice.chance(60);
+        let call = if eligible { self.eligible_call(&drawn) } else { Some(self.grant_call(&drawn)) };
+        let Some(mut call) = call else { return };
+        call.name = if eligible { "createEligibleRole" } else { "grantRole" };
+        let accepted = self.call(0, &call).await;
+        let figure = tally.entry(if eligible { "honest eligible role" } else { "honest gift" }).or_default();
+        *figure = (figure.0 + 1, figure.1 + usize::from(accepted));
+        if accepted {
+            if self.is_of_group(drawn.subject) {
+                self.limit.gave(&self.estate, bound(0, drawn.subject, drawn.given, drawn.scope));
+            }
+            self.read().await;
+            self.limit.holds(&self.estate, "an honest gift");
+        }
+    }
+
+    /// What the group had at the beginning and gave away comes back, and much of what it has piled up since goes.
+    pub(super) async fn tidy(&mut self) {
+        self.read().await;
+        let there: Vec<u128> = self.estate.bindings.iter().map(|each| each.id).collect();
+        let lost = self.first.bindings.iter().filter(|each| !there.contains(&each.id));
+        let lost: Vec<_> = lost.filter(|each| self.estate.scopes().contains(&each.scope)).cloned().collect();
+        let made: Vec<String> = self.estate.made.keys().cloned().collect();
+        let known = |each: &super::Bound| match &each.given {
+            super::Given::Role(role) => !role.starts_with("rol_") || made.contains(role),
+            super::Given::Alone(_) => true,
+        };
+        let first: Vec<u128> = self.first.bindings.iter().map(|each| each.id).collect();
+        let mut gone = Vec::new();
+        for binding in &self.estate.bindings {
+            if !first.contains(&binding.id) && self.dice.chance(60) {
+                gone.push(binding.id);
+            }
+        }
+        let lost: Vec<_> = lost.into_iter().filter(known).collect();
+        // A role of the group's making may give less than it did, but it was bound by others to be what it was.
+        self.tables.rebind(self.estate.now, &lost, &gone).await;
+        self.read().await;
+        self.limit.holds(&self.estate, "what was there before");
+    }
+}

@@ -1,0 +1,186 @@
+//! Nobody gets more than somebody who was entitled to gave them, whatever they call: people who work together, none of whom
+//! administers anything, call every mutation that changes access with random input, plausible or hostile. It must not trust the
+//! program with what they hold: that is judged by the rules written out.
+
+mod bound;
+mod calls;
+mod draw;
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Instant;
+
+use entities::{eligible_role, policy_test};
+use reeve::authz::{Capability, Scope, Subject};
+
+use super::estate::{Bound, Dice, Estate, Given, Sizes, Tables};
+use crate::harness::{Client, TestServer};
+use bound::Limit;
+use calls::Call;
+
+const WORLDS: u64 = 8;
+const CALLS: usize = 1_250;
+
+const SIZES: Sizes = Sizes { people: 12, teams: 4, organizations: 3, projects: 4, environments: 8, bindings: 25 };
+
+/// Those who work together, by their places among the people. The first person administers the console, the others are
+/// innocent.
+const GROUP: std::ops::Range<usize> = 1..8;
+
+/// Calls and how many of them were accepted, by mutation.
+type Tally = BTreeMap<&'static str, (usize, usize)>;
+
+struct Plot {
+    server: TestServer,
+    tables: Tables,
+    estate: Estate,
+    /// As it was at the beginning.
+    first: Estate,
+    clients: Vec<Client>,
+    dice: Dice,
+    limit: Limit,
+    eligible: Vec<eligible_role::Model>,
+    tests: Vec<policy_test::Model>,
+    /// Of environments.
+    versions: HashMap<u128, i32>,
+    serial: usize,
+}
+
+fn bound(id: u128, subject: Subject, given: Given, scope: Scope) -> Bound {
+    Bound { id, subject, given, scope, on_behalf_of: None, not_before: None, not_after: None }
+}
+
+const DAY: i64 = 24 * 3_600_000;
+
+/// The people as they are introduced: with little, with much in one place, with what counts no longer or not yet.
+fn introduce(dice: &mut Dice, estate: &mut Estate) {
+    let role = |name: &str| Given::Role(name.to_owned());
+    let organizations: Vec<Scope> = estate.organizations.iter().map(|each| Scope::Organization(each.id)).collect();
+    let projects: Vec<Scope> = estate.projects.iter().map(|each| Scope::Project(each.0)).collect();
+    let environment = Scope::Environment(estate.environments[0].id);
+    let manages = Given::Alone(Capability::AccessManage);
+    let mut given = vec![
+        (1, manages.clone(), organizations[0]),
+        (1, role("launch/read-only"), projects[0]),
+        (2, role("launch/admin"), projects[0]),
+        (2, role("devops-console/project-administrator"), projects[1]),
+        (3, role("ownstak/admin"), organizations[1]),
+        (4, role("devops-console/project-operations-noprod"), projects[2]),
+        (4, role("mia-console/maintainer"), environment),
+        (5, role("ownstak/editor"), organizations[2]),
+        // What is over, and what is to come.
+        (6, role("mia-console/console-super-user"), Scope::Console),
+        (6, role("ownstak/admin"), organizations[0]),
+    ];
+    for (place, &team) in estate.teams.iter().enumerate() {
+        let owner = if place % 2 == 0 { "reeve/team-owner" } else { "codetainer/team-owner" };
+        given.extend([
+            (3 + place % 4, role(owner), Scope::Team(team)),
+            (3 + place % 4, manages.clone(), Scope::Team(team)),
+        ]);
+    }
+    for (place, given, scope) in given {
+        let subject = Subject::User(estate.people[place].id);
+        let mut binding = bound(dice.key(), subject, given, scope);
+        if place == 6 && scope == Scope::Console {
+            binding.not_after = Some(estate.now - DAY);
+        }
+        if place == 6 && scope == organizations[0] {
+            binding.not_before = Some(estate.now + DAY);
+        }
+        estate.bindings.push(binding);
+    }
+}
+
+/// No colluder is bound at the console, where everything would be theirs already.
+fn drop_what_is_too_much(estate: &mut Estate) {
+    let group: Vec<u128> = GROUP.map(|place| estate.people[place].id).collect();
+    let members = estate.members.clone();
+    let theirs = |subject: Subject| match subject {
+        Subject::User(id) => group.contains(&id),
+        Subject::Team(team) => members.iter().any(|each| each.0 == team && group.contains(&each.1)),
+    };
+    estate.bindings.retain(|each| each.scope != Scope::Console || !theirs(each.subject));
+    for place in GROUP {
+        estate.people[place].suspended = false;
+    }
+}
+
+impl Plot {
+    async fn new(seed: u64) -> Self {
+        let server = TestServer::start().await;
+        let tables = Tables::of(&server).await;
+        let mut dice = Dice::new(1_000 + seed);
+        let mut estate = Estate::draw(&mut dice, SIZES, chrono::Utc::now().timestamp_millis());
+        drop_what_is_too_much(&mut estate);
+        introduce(&mut dice, &mut estate);
+        tables.write(&estate).await;
+        let clients = tables.sign_in(&server, &estate, &mut dice).await;
+        let limit = Limit::of(&estate);
+        let (eligible, tests) = (Vec::new(), Vec::new());
+        let (first, versions) = (estate.clone(), tables.versions().await);
+        Self { server, tables, estate, first, clients, dice, limit, eligible, tests, versions, serial: 0 }
+    }
+
+    async fn run(&mut self, tally: &mut Tally) {
+        for turn in 0..CALLS {
+            if turn % 100 == 99 {
+                self.tidy().await;
+                self.check_program().await;
+            }
+            if turn % 25 == 0 {
+                self.honest_gift(tally).await;
+            }
+            let who = GROUP.start + self.dice.below(GROUP.len());
+            let call = self.draw_call(who);
+            let figure = tally.entry(call.name).or_default();
+            figure.0 += 1;
+            if self.call(who, &call).await {
+                figure.1 += 1;
+                self.check(who, &call).await;
+            }
+        }
+        self.check_program().await;
+    }
+
+    /// Whether it was accepted.
+    async fn call(&self, who: usize, call: &Call) -> bool {
+        let answer = self.clients[who].query(&call.document(), call.variables()).await;
+        let internal = |error: &serde_json::Value| error["extensions"]["code"] == "INTERNAL";
+        assert!(!answer.errors.iter().any(internal), "{call:?}: {answer:#?}");
+        answer.errors.is_empty()
+    }
+
+    /// Reads what the call has left, and compares what the group holds with what it may hold.
+    async fn check(&mut self, who: usize, call: &Call) {
+        let before = self.estate.clone();
+        self.read().await;
+        self.limit.holds(&self.estate, &format!("{call:?} by {who}"));
+        self.check_entitled(who, call, &before);
+    }
+}
+
+/// Several worlds, one after the other.
+async fn play(seeds: impl Iterator<Item = u64>) -> Tally {
+    let mut tally = Tally::new();
+    for seed in seeds {
+        Plot::new(seed).await.run(&mut tally).await;
+    }
+    tally
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_people_call_they_get_no_more_than_they_were_given() {
+    let began = Instant::now();
+    let halves = [(1..=WORLDS).step_by(2), (2..=WORLDS).step_by(2)].map(|seeds| tokio::spawn(play(seeds)));
+    let mut tally = Tally::new();
+    for half in halves {
+        for (name, (calls, accepted)) in half.await.unwrap() {
+            let figure = tally.entry(name).or_default();
+            *figure = (figure.0 + calls, figure.1 + accepted);
+        }
+    }
+    eprintln!("{:?} {tally:#?}", began.elapsed());
+    let (calls, accepted) = tally.values().fold((0, 0), |sum, each| (sum.0 + each.0, sum.1 + each.1));
+    assert!(calls >= 10_000, "{calls} calls");
+    assert!(accepted * 4 >= calls, "{accepted} of {calls} calls were accepted: {tally:#?}");
+}

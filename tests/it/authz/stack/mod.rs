@@ -1,0 +1,141 @@
+//! The whole stack against the rules written out: installations with many people are written into a database, and whatever a
+//! running server says about access is compared with what follows from the rules. Every answer, no sample of them where it can
+//! be had.
+
+mod changes;
+mod lists;
+mod previews;
+mod questions;
+
+use std::collections::BTreeMap;
+
+use entities::ids::{BindingId, EnvironmentId, OrganizationId, ProjectId, TeamId, UserId};
+use reeve::authz::Scope;
+
+use super::estate::{Bits, Dice, Estate, Sizes, Tables};
+use crate::harness::{Client, TestServer};
+
+const WORLDS: u64 = 6;
+
+const SIZES: Sizes = Sizes { people: 13, teams: 4, organizations: 3, projects: 6, environments: 12, bindings: 60 };
+
+/// How much was compared of each kind, and how much of it was allowed.
+#[derive(Debug, Default)]
+struct Figures(BTreeMap<&'static str, (usize, usize)>);
+
+impl Figures {
+    fn add(&mut self, what: &'static str, allowed: bool) {
+        self.add_all(what, 1, usize::from(allowed));
+    }
+
+    fn add_all(&mut self, what: &'static str, compared: usize, allowed: usize) {
+        let figure = self.0.entry(what).or_default();
+        *figure = (figure.0 + compared, figure.1 + allowed);
+    }
+
+    /// A world in which nobody may anything would agree on everything.
+    fn is_at_least(&self, what: &str, compared: usize, allowed: usize) {
+        let (all, yes) = self.0.get(what).copied().unwrap_or_default();
+        assert!(all >= compared && yes >= allowed, "{all} {what}, {yes} of them allowed, in {self:#?}");
+        assert!(yes < all, "all {what} are allowed, in {self:#?}");
+    }
+}
+
+/// One installation, the server that runs it, and everybody in it.
+struct Stage {
+    server: TestServer,
+    tables: Tables,
+    estate: Estate,
+    clients: Vec<Client>,
+    dice: Dice,
+    figures: Figures,
+}
+
+impl Stage {
+    async fn new(seed: u64, figures: Figures) -> Self {
+        let server = TestServer::start().await;
+        let tables = Tables::of(&server).await;
+        let mut dice = Dice::new(seed);
+        let now = chrono::Utc::now().timestamp_millis();
+        let estate = Estate::draw(&mut dice, SIZES, now);
+        tables.write(&estate).await;
+        let clients = tables.sign_in(&server, &estate, &mut dice).await;
+        Self { server, tables, estate, clients, dice, figures }
+    }
+
+    /// The administrator of the console.
+    fn admin(&self) -> Client {
+        self.clients[0].clone()
+    }
+
+    fn users(&self) -> Vec<u128> {
+        self.estate.people.iter().map(|person| person.id).collect()
+    }
+
+    /// Somebody who can sign in, by their place among the people.
+    fn somebody(&mut self) -> usize {
+        loop {
+            let place = self.dice.below(self.clients.len());
+            if !self.estate.people[place].suspended {
+                return place;
+            }
+        }
+    }
+
+    fn scope(&mut self) -> Scope {
+        self.dice.pick(&self.estate.scopes())
+    }
+}
+
+/// The word by which the API knows a scope.
+fn word(scope: Scope) -> String {
+    match scope {
+        Scope::Console => "console".to_owned(),
+        Scope::Team(key) => TeamId::from(key).to_string(),
+        Scope::Organization(key) => OrganizationId::from(key).to_string(),
+        Scope::Project(key) => ProjectId::from(key).to_string(),
+        Scope::Environment(key) => EnvironmentId::from(key).to_string(),
+    }
+}
+
+fn user_word(user: u128) -> String {
+    UserId::from(user).to_string()
+}
+
+fn binding_word(binding: u128) -> String {
+    BindingId::from(binding).to_string()
+}
+
+/// What somebody is told who asks for something on a scope: `ok`, or the code of the refusal (rule 7).
+fn told(allowed: Bits, scope: Scope, wanted: reeve::authz::Capability) -> &'static str {
+    use super::estate::bit;
+    match (allowed & bit(wanted) != 0, allowed & bit(scope.view()) != 0) {
+        (true, _) => "ok",
+        (false, true) => "FORBIDDEN",
+        (false, false) => "NOT_FOUND",
+    }
+}
+
+#[tokio::test]
+async fn every_answer_of_a_server_follows_from_the_rules() {
+    let mut figures = Figures::default();
+    for seed in 1..=WORLDS {
+        let began = std::time::Instant::now();
+        let mut stage = Stage::new(seed, figures).await;
+        stage.check_everybody().await;
+        stage.check_lists().await;
+        let listed = began.elapsed();
+        stage.ask_questions().await;
+        let asked = began.elapsed();
+        stage.preview_changes().await;
+        let previewed = began.elapsed();
+        stage.change_things().await;
+        eprintln!(
+            "world {seed}: lists {listed:?}, questions {asked:?}, previews {previewed:?}, changes {:?}",
+            began.elapsed()
+        );
+        figures = stage.figures;
+    }
+    eprintln!("{figures:#?}");
+    figures.is_at_least("decisions", 100_000, 10_000);
+}
