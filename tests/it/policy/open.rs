@@ -21,24 +21,37 @@ struct Open {
     stranger: Value,
 }
 
+/// About somebody's thing, of which neither is told.
+fn about(field: &'static str, document: &'static str, id: &str) -> Open {
+    let (nobody, stranger) = (json!("UNAUTHENTICATED"), json!("NOT_FOUND"));
+    Open { field, document, variables: json!({ "id": id }), nobody, stranger }
+}
+
+/// The same, where what is hidden is null.
+fn hidden(field: &'static str, document: &'static str, id: &str) -> Open {
+    let nothing = json!({ "node": null });
+    Open { nobody: nothing.clone(), stranger: nothing, ..about(field, document, id) }
+}
+
+/// About whoever asks.
+fn of_viewer(field: &'static str, document: &'static str, stranger: Value) -> Open {
+    Open { field, document, variables: json!({}), nobody: json!("UNAUTHENTICATED"), stranger }
+}
+
+fn viewer(field: &str, value: &Value) -> Value {
+    json!({ "viewer": { field: value } })
+}
+
 fn calls(things: &Things, access: &Access) -> Vec<Open> {
-    let (unknown, missing) = (json!("UNAUTHENTICATED"), json!("NOT_FOUND"));
-    let about = |field, document, id: &str| Open {
-        field,
-        document,
-        variables: json!({ "id": id }),
-        nobody: unknown.clone(),
-        stranger: missing.clone(),
-    };
-    let of_viewer =
-        |field, document, stranger| Open { field, document, variables: json!({}), nobody: unknown.clone(), stranger };
-    let hidden = |field, document, id: &str| {
-        let nothing = json!({ "node": null });
-        Open { nobody: nothing.clone(), stranger: nothing, ..about(field, document, id) }
-    };
-    let nothing = json!({ "nodes": [] });
-    let viewer = |field: &str, value: &Value| json!({ "viewer": { field: value } });
+    let mut calls = of_objects(things);
+    calls.extend(of_oneself());
+    calls.extend(proved_otherwise(things, access));
+    calls
+}
+
+fn of_objects(things: &Things) -> Vec<Open> {
     let (organization, project) = (&things.organization, &things.project);
+    let nothing = json!({ "nodes": [] });
     vec![
         hidden(
             "Deployment.viewerCan",
@@ -65,7 +78,7 @@ fn calls(things: &Things, access: &Access) -> Vec<Open> {
             "query($id: ID!) { node(id: $id) { ... on Team { viewerCan(capabilities: []) { allowed } } } }",
             &things.team,
         ),
-        of_viewer("Console.viewerCan", "{ console { viewerCan(capabilities: []) { allowed } } }", missing.clone()),
+        of_viewer("Console.viewerCan", "{ console { viewerCan(capabilities: []) { allowed } } }", json!("NOT_FOUND")),
         hidden("Query.node", "query($id: ID!) { node(id: $id) { id } }", &things.binding),
         Open {
             field: "Query.nodes",
@@ -92,6 +105,12 @@ fn calls(things: &Things, access: &Access) -> Vec<Open> {
             "query($id: ID!) { project(id: $id) { environments { nodes { id } } } }",
             project,
         ),
+    ]
+}
+
+fn of_oneself() -> Vec<Open> {
+    let nothing = json!({ "nodes": [] });
+    vec![
         of_viewer("Query.viewer", "{ viewer { name } }", viewer("name", &json!("stranger"))),
         of_viewer(
             "User.organizations",
@@ -109,6 +128,16 @@ fn calls(things: &Things, access: &Access) -> Vec<Open> {
             "{ viewer { teams { nodes { personal } } } }",
             viewer("teams", &json!({ "nodes": [{ "personal": true }] })),
         ),
+        of_viewer("User.invitations", "{ viewer { invitations { nodes { id } } } }", viewer("invitations", &nothing)),
+        of_viewer("User.notices", "{ viewer { notices { nodes { id } } } }", viewer("notices", &nothing)),
+        of_viewer("User.apiKeys", "{ viewer { apiKeys { nodes { id } } } }", viewer("apiKeys", &nothing)),
+    ]
+}
+
+/// What takes another proof than a capability.
+fn proved_otherwise(things: &Things, access: &Access) -> Vec<Open> {
+    let unknown = json!("UNAUTHENTICATED");
+    vec![
         about(
             "Mutation.activateEligibleRole",
             "mutation($id: ID!) { activateEligibleRole(input: { id: $id, reason: \"to try\" }) { binding { id } } }",
@@ -129,9 +158,6 @@ fn calls(things: &Things, access: &Access) -> Vec<Open> {
             "mutation($id: ID!) { declineInvitation(input: { id: $id }) { declinedId } }",
             INVITATION,
         ),
-        of_viewer("User.invitations", "{ viewer { invitations { nodes { id } } } }", viewer("invitations", &nothing)),
-        of_viewer("User.notices", "{ viewer { notices { nodes { id } } } }", viewer("notices", &nothing)),
-        of_viewer("User.apiKeys", "{ viewer { apiKeys { nodes { id } } } }", viewer("apiKeys", &nothing)),
         of_viewer(
             "Mutation.createTeam",
             "mutation { createTeam(input: { name: \"Mine\" }) { team { personal } } }",
