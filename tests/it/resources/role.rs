@@ -56,8 +56,10 @@ async fn whoever_has_a_role_holds_its_new_content_only_when_it_was_theirs_to_giv
     let server = TestServer::start().await;
     let (ada, mia) = (server.sign_up("ada").await, server.sign_up("mia").await);
     let production = ada.create_site().await;
-    let alone = json!({ "input": { "subject": mia.account.email, "capability": "access.manage", "scope": "acme" } });
-    ada.ok(GRANT, alone).await;
+    for alone in ["access.manage", "organization.view"] {
+        let input = json!({ "subject": mia.account.email, "capability": alone, "scope": "acme" });
+        ada.ok(GRANT, json!({ "input": input })).await;
+    }
     let rows = |capability: &str| [row("ORGANIZATION", "access.manage", "ANY"), row("ORGANIZATION", capability, "ANY")];
     let id = make(&mia, "acme", "mine", &rows("access.manage")).await;
     mia.grant(&mia, &id, "acme").await;
