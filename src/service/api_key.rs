@@ -9,7 +9,7 @@ use entities::values::SubjectKind;
 
 use super::App;
 use crate::authn::opaque::KeySecret;
-use crate::authz::{Binding, Capability, Mask, Narrowing, Scope, cap, missing_to_join};
+use crate::authz::{Capability, Mask, Narrowing, Scope, cap, missing_to_join};
 use crate::error::{Error, Result};
 use crate::op::{Actor, Op, Target, scope_name};
 use crate::store::{self, Write, api_key, facts};
@@ -148,13 +148,10 @@ async fn check(op: &Op, input: &Create) -> Result<()> {
     if seen { Ok(()) } else { Err(Error::not_found(scope.level().name())) }
 }
 
-/// The first capability that the account holds, now or later, and the actor does not (rule 8).
+/// The first capability that the account holds, now or later or by what it may activate, and the actor does not (rule 8).
 async fn beyond(op: &Op, write: &Write, account: UserId) -> Result<Option<Capability>> {
     let packs = store::role::packs(write).await?;
-    let now = clock::now();
-    let rows = store::binding::of_subject(write, SubjectKind::User, account.uuid()).await?;
-    let open = rows.iter().filter(|row| row.not_after.is_none_or(|until| until > now));
-    let bindings: Vec<Binding> = open.filter_map(|row| facts::fact(&packs, row)).collect();
+    let bindings = facts::open_to(write, &packs, SubjectKind::User, account.uuid()).await?;
     let scopes: Vec<Scope> = bindings.iter().map(|binding| binding.scope).collect();
     let facts = op.facts_about_gifts(write, &packs, &scopes).await?;
     Ok(missing_to_join(&facts, &packs, &bindings).first().map(|(capability, _)| *capability))

@@ -8,6 +8,7 @@ use entities::binding;
 use entities::eligible_role::{Column, Entity, Model};
 use entities::ids::{BindingId, EligibleRoleId, Id, UserId};
 use entities::team_member;
+use entities::values::SubjectKind;
 
 use super::source::Connected;
 use super::{Source, Write, page, sql};
@@ -55,6 +56,15 @@ pub async fn scope_of(source: &impl Source, id: EligibleRoleId) -> Result<Option
 pub async fn of_holder(source: &impl Source, user: UserId, id: EligibleRoleId) -> Result<Model> {
     let select = Entity::find_by_id(id).filter(held_by(user));
     select.one(source.connection()).await.map_err(sql)?.ok_or_else(super::gone("eligible role"))
+}
+
+/// Those that were approved for a subject; they are shown to nobody.
+///
+/// # Errors
+/// `Unavailable` when the database does not answer.
+pub async fn of_subject(source: &impl Source, kind: SubjectKind, key: Uuid) -> Result<Vec<Model>> {
+    let select = Entity::find().filter(Column::SubjectKind.eq(kind)).filter(Column::SubjectId.eq(key));
+    select.all(source.connection()).await.map_err(sql)
 }
 
 /// A page of those that a user may activate: everybody may know their own.

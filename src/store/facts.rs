@@ -234,6 +234,38 @@ pub async fn of_path(source: &impl Source, slugs: &[&str]) -> Result<Option<Scop
     })
 }
 
+/// Everything that a user or team is bound to, now or later, and everything that was approved for it to activate: what becomes
+/// somebody's who joins the team, or who acts as the user.
+///
+/// # Errors
+/// `Unavailable` when the database does not answer.
+pub async fn open_to(source: &impl Source, packs: &Packs, kind: SubjectKind, key: Uuid) -> Result<Vec<Binding>> {
+    let now = clock::now();
+    let bound = super::binding::of_subject(source, kind, key).await?;
+    let open = bound.iter().filter(|row| row.not_after.is_none_or(|until| until > now));
+    let mut open: Vec<Binding> = open.filter_map(|row| fact(packs, row)).collect();
+    let approved = super::eligible_role::of_subject(source, kind, key).await?;
+    open.extend(approved.iter().filter_map(|row| {
+        Some(Binding {
+            id: row.id.into(),
+            subject: subject(kind, key),
+            grant: Grant::Role(packs.role(&row.role)?),
+            scope: scope(row.scope_kind, row.scope_id),
+            on_behalf_of: None,
+            not_before: None,
+            not_after: None,
+        })
+    }));
+    Ok(open)
+}
+
+fn subject(kind: SubjectKind, key: Uuid) -> Subject {
+    match kind {
+        SubjectKind::User => Subject::User(key.as_u128()),
+        SubjectKind::Team => Subject::Team(key.as_u128()),
+    }
+}
+
 /// A binding as the program reads it. A role or capability that no pack knows gives nothing.
 pub fn fact(packs: &Packs, row: &binding::Model) -> Option<Binding> {
     let grant = match (&row.role, &row.capability) {
@@ -241,13 +273,9 @@ pub fn fact(packs: &Packs, row: &binding::Model) -> Option<Binding> {
         (None, Some(name)) => Grant::Capability(Capability::parse(name)?),
         (None, None) => return None,
     };
-    let subject = match row.subject_kind {
-        SubjectKind::User => Subject::User(row.subject_id.as_u128()),
-        SubjectKind::Team => Subject::Team(row.subject_id.as_u128()),
-    };
     Some(Binding {
         id: row.id.into(),
-        subject,
+        subject: subject(row.subject_kind, row.subject_id),
         grant,
         scope: scope(row.scope_kind, row.scope_id),
         on_behalf_of: row.on_behalf_of.map(u128::from),

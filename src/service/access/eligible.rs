@@ -111,7 +111,8 @@ pub(super) async fn affected(op: &Op, write: &Write, id: EligibleRoleId) -> Resu
 }
 
 pub(super) async fn activate(op: &Op, write: &mut Write, input: Activate) -> Result<binding::Model> {
-    let user = op.user()?;
+    // What it gives is the holder's everywhere, and so more than a narrowed key carries.
+    let user = op.oneself()?;
     write.entry().subject = Some(input.id.to_string());
     let eligible = eligible_role::of_holder(write, user, input.id).await?;
     let scope = facts::scope(eligible.scope_kind, eligible.scope_id);
@@ -136,7 +137,7 @@ pub(super) async fn affected_by_end(op: &Op, write: &Write, id: BindingId) -> Re
 
 /// Ends an activation early, by whoever activated it.
 pub(super) async fn end(op: &Op, write: &mut Write, id: BindingId) -> Result<binding::Model> {
-    let row = eligible_role::activation(write, op.user()?, id).await?;
+    let row = eligible_role::activation(write, op.oneself()?, id).await?;
     write.entry().subject = Some(id.to_string());
     let scope = facts::scope(row.scope_kind, row.scope_id);
     place(write, scope).await?;

@@ -18,7 +18,6 @@ use crate::op::Op;
 use crate::service::notice;
 use crate::store::team_member::{self, Member};
 use crate::store::{self, Write, facts, population};
-use crate::sys::clock;
 
 /// A change of who is in a team.
 #[derive(Debug, Clone)]
@@ -182,15 +181,12 @@ pub(super) async fn person(write: &Write, user: UserId) -> Result<user::Model> {
 }
 
 /// What somebody gets by joining: what comes with the membership, and everything bound to the team that counts now or
-/// later. What they hold on the team's behalf was given to them by name, under this very condition.
+/// later, or that its members may activate. What they hold on the team's behalf was given to them by name, under this very condition.
 ///
 /// # Errors
 /// `Unavailable` when the database does not answer.
 pub async fn gifts_of_joining(write: &Write, packs: &Packs, member: &Member) -> Result<Vec<Binding>> {
-    let now = clock::now();
-    let rows = store::binding::of_subject(write, SubjectKind::Team, member.team.uuid()).await?;
-    let open = rows.iter().filter(|row| row.not_after.is_none_or(|until| until > now));
-    let mut gifts: Vec<Binding> = open.filter_map(|row| facts::fact(packs, row)).collect();
+    let mut gifts = facts::open_to(write, packs, SubjectKind::Team, member.team.uuid()).await?;
     gifts.push(gift_of(packs, member)?);
     Ok(gifts)
 }

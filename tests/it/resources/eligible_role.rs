@@ -71,3 +71,58 @@ async fn nobody_approves_what_they_could_not_give() {
     }
     assert_eq!(ada.code(APPROVE, approve(&dev, "ownstak/emperor", 60)).await, "INVALID_INPUT");
 }
+
+const ADD: &str = "mutation($input: TeamMemberInput!) { addTeamMember(input: $input) { member { role } } }";
+const KEY: &str = "mutation($input: CreateApiKeyInput!) { createApiKey(input: $input) { secret } }";
+
+/// A team of Ada's that may activate a role, and somebody who manages who is in it and holds nothing else.
+#[tokio::test]
+async fn what_a_team_may_activate_is_given_to_whoever_joins_it() {
+    let server = TestServer::start().await;
+    let (ada, mia, eve) = (server.sign_up("ada").await, server.sign_up("mia").await, server.sign_up("eve").await);
+    ada.create_site().await;
+    let create = "mutation { createTeam(input: { name: \"on call\" }) { team { id } } }";
+    let team = text(&mia.ok(create, json!({})).await["createTeam"]["team"]["id"]);
+    let subject = json!({ "teamId": team, "user": ada.account.email, "role": "MEMBER" });
+    mia.ok(ADD, json!({ "input": subject })).await;
+    let approval = json!({ "subject": team, "role": "ownstak/admin", "scope": "acme", "maxDurationSeconds": 60 });
+    ada.ok(APPROVE, json!({ "input": approval })).await;
+    let friend = json!({ "input": { "teamId": team, "user": eve.account.email, "role": "MEMBER" } });
+    assert_eq!(mia.code(ADD, friend).await, "FORBIDDEN", "she could not give it");
+    let invite = "mutation($input: InviteUsersInput!) { inviteUsers(input: $input) { invitations { id } } }";
+    let invitation = json!({ "input": { "scope": team, "emails": [eve.account.email], "role": "member" } });
+    assert_eq!(mia.code(invite, invitation).await, "FORBIDDEN");
+}
+
+#[tokio::test]
+async fn what_a_program_may_activate_is_given_to_whoever_has_its_key() {
+    let server = TestServer::start().await;
+    let (ada, mia) = (server.sign_up("ada").await, server.sign_up("mia").await);
+    ada.create_site().await;
+    let create = "mutation { createServiceAccount(input: { scope: \"acme\", name: \"night shift\" }) {
+        serviceAccount { id } } }";
+    let account = text(&ada.ok(create, json!({})).await["createServiceAccount"]["serviceAccount"]["id"]);
+    let approval = json!({ "subject": account, "role": "ownstak/admin", "scope": "acme", "maxDurationSeconds": 60 });
+    ada.ok(APPROVE, json!({ "input": approval })).await;
+    for capability in ["service_account.manage", "member.view"] {
+        let gift = json!({ "subject": mia.account.email, "capability": capability, "scope": "acme" });
+        ada.ok(crate::harness::GRANT, json!({ "input": gift })).await;
+    }
+    let key = json!({ "input": { "serviceAccountId": account, "name": "mine" } });
+    assert_eq!(mia.code(KEY, key.clone()).await, "FORBIDDEN", "she could act as an administrator");
+    ada.ok(KEY, key).await;
+}
+
+#[tokio::test]
+async fn a_narrowed_key_activates_nothing() {
+    let server = TestServer::start().await;
+    let (ada, dev) = (server.sign_up("ada").await, server.sign_up("dev").await);
+    ada.create_site().await;
+    let approved = ada.ok(APPROVE, approve(&dev, "ownstak/admin", 60)).await;
+    let id = approved["createEligibleRole"]["eligibleRole"]["id"].clone();
+    let input = json!({ "input": { "name": "logs", "capabilities": ["log.view"] } });
+    let secret = text(&dev.ok(KEY, input).await["createApiKey"]["secret"]);
+    let key = dev.with_token(secret);
+    assert_eq!(key.code(ACTIVATE, activate(&id, "from a pipeline", None)).await, "FAILED_PRECONDITION");
+    dev.ok(ACTIVATE, activate(&id, "in person", None)).await;
+}

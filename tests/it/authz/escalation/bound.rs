@@ -8,7 +8,7 @@ use reeve::authz::{EnvironmentKind, Scope, Subject};
 use reeve::op::{Actor, Op};
 
 use super::super::estate::{Bits, Bound, Estate, Pair, bit, names};
-use super::{GROUP, Plot};
+use super::Plot;
 
 /// By scope: what may be held there, and what may be held there and on everything below.
 pub(super) struct Limit {
@@ -27,23 +27,28 @@ fn unlocked(estate: &Estate) -> Estate {
 
 impl Limit {
     /// What the group holds at the beginning.
-    pub(super) fn of(estate: &Estate) -> Self {
+    pub(super) fn of(estate: &Estate, group: &[u128]) -> Self {
         let scopes = estate.scopes().into_iter().map(|scope| (scope, [[0; 2]; 2])).collect();
         let mut limit = Self { scopes };
-        limit.raise(&unlocked(estate));
+        limit.raise(&unlocked(estate), group);
         limit
     }
 
     /// Somebody honest has given this.
-    pub(super) fn gave(&mut self, estate: &Estate, binding: Bound) {
+    pub(super) fn gave(&mut self, estate: &Estate, group: &[u128], binding: Bound) {
         let mut estate = unlocked(estate);
         estate.bindings = vec![binding];
-        self.raise(&estate);
+        self.raise(&estate, group);
     }
 
-    fn raise(&mut self, estate: &Estate) {
-        for place in GROUP {
-            let held = estate.held(estate.people[place].id);
+    /// Whoever was entitled to has handed an organization over, with all that this entails.
+    pub(super) fn entails(&mut self, estate: &Estate, group: &[u128]) {
+        self.raise(&unlocked_people(estate), group);
+    }
+
+    fn raise(&mut self, estate: &Estate, group: &[u128]) {
+        for &user in group {
+            let held = estate.held(user);
             for (scope, limit) in &mut self.scopes {
                 for (pair, below) in limit.iter_mut().zip([false, true]) {
                     let more = estate.holds(&held, *scope, below);
@@ -54,15 +59,15 @@ impl Limit {
     }
 
     /// Nobody of the group holds more, on any scope that there was at the beginning, under either kind.
-    pub(super) fn holds(&self, estate: &Estate, after: &str) {
+    pub(super) fn holds(&self, estate: &Estate, group: &[u128], after: &str) {
         let unlocked = unlocked_people(estate);
-        for place in GROUP {
-            let held = unlocked.held(unlocked.people[place].id);
+        for user in group {
+            let held = unlocked.held(*user);
             for (scope, limit) in &self.scopes {
                 for (pair, below) in limit.iter().zip([false, true]) {
                     let now = unlocked.holds(&held, *scope, below);
                     let beyond = (now[0] & !pair[0]) | (now[1] & !pair[1]);
-                    assert_eq!(beyond, 0, "{place} got {} on {scope:?} (below: {below}) by {after}", names(beyond));
+                    assert_eq!(beyond, 0, "{user:x} got {} on {scope:?} (below: {below}) by {after}", names(beyond));
                 }
             }
         }
@@ -83,6 +88,7 @@ impl Limit {
 fn unlocked_people(estate: &Estate) -> Estate {
     let mut estate = estate.clone();
     estate.organizations.iter_mut().for_each(|each| each.suspended = false);
+    estate.people.iter_mut().for_each(|each| each.suspended = false);
     estate
 }
 
@@ -91,26 +97,24 @@ impl Plot {
     pub(super) async fn check_program(&self) {
         let (store, _) = self.server.keys().await;
         let scopes: Vec<Scope> = self.limit.scopes.keys().copied().collect();
-        for place in GROUP {
-            let actor = Actor::User {
-                id: self.estate.people[place].id.into(),
-                session: SessionId::from_uuid(uuid::Uuid::nil()),
-            };
+        let there: Vec<Scope> = self.estate.scopes();
+        let scopes: Vec<Scope> = scopes.into_iter().filter(|scope| there.contains(scope)).collect();
+        for &user in &self.group {
+            let actor = Actor::User { id: user.into(), session: SessionId::from_uuid(uuid::Uuid::nil()) };
             let op = Op::new(actor, "-".to_owned(), store.clone(), Arc::default());
             for (scope, mask) in op.masks(&scopes).await.unwrap() {
                 let now = mask.iter().fold(0, |bits: Bits, each| bits | bit(each));
                 let beyond = now & !self.limit.on(scope, self.estate.kind(scope));
-                assert_eq!(beyond, 0, "{place} holds {} on {scope:?} as the program has it", names(beyond));
+                assert_eq!(beyond, 0, "{user:x} holds {} on {scope:?} as the program has it", names(beyond));
             }
         }
     }
 
-    /// The people of the group who are meant by a subject now.
+    /// Whether a subject means somebody of the group now.
     pub(super) fn is_of_group(&self, subject: Subject) -> bool {
-        let mut group = GROUP.map(|place| self.estate.people[place].id);
         match subject {
-            Subject::User(id) => group.any(|each| each == id),
-            Subject::Team(team) => group.any(|each| self.estate.members.contains(&(team, each))),
+            Subject::User(id) => self.group.contains(&id),
+            Subject::Team(team) => self.group.iter().any(|each| self.estate.members.contains(&(team, *each))),
         }
     }
 }

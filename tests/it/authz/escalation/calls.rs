@@ -5,12 +5,14 @@ use sea_orm::EntityTrait;
 use serde_json::{Value, json};
 
 use super::super::estate::{Estate, Line, Step, bit};
-use super::{GROUP, Plot, Tally, bound};
+use super::{Plot, Tally, bound};
 
 /// A mutation and its input.
 #[derive(Debug)]
 pub(super) struct Call {
     pub(super) name: &'static str,
+    /// What its input is called, without the ending.
+    pub(super) kind: String,
     pub(super) input: Value,
     /// What it gives, if it is a gift.
     pub(super) gives: Vec<Step>,
@@ -18,17 +20,29 @@ pub(super) struct Call {
     pub(super) defines: Option<(Vec<Line>, Scope)>,
     /// The environment whose kind it changes.
     pub(super) kind_of: Option<Scope>,
+    /// What it needs besides.
+    pub(super) needs: Option<(Capability, Scope)>,
+    /// Whose key it makes.
+    pub(super) key_of: Option<u128>,
+    /// The organization that goes over to another team.
+    pub(super) transfers: Option<u128>,
 }
 
 impl Call {
     pub(super) fn new(name: &'static str, input: Value) -> Self {
-        Self { name, input, gives: Vec::new(), defines: None, kind_of: None }
+        Self::of(name, &format!("{}{}", name[..1].to_uppercase(), &name[1..]), input)
+    }
+
+    /// A mutation whose input is not called like itself.
+    pub(super) fn of(name: &'static str, kind: &str, input: Value) -> Self {
+        let (gives, defines, kind_of, needs, key_of, transfers) = (Vec::new(), None, None, None, None, None);
+        Self { name, kind: kind.to_owned(), input, gives, defines, kind_of, needs, key_of, transfers }
     }
 
     pub(super) fn document(&self) -> String {
-        let name = self.name;
-        let kind = format!("{}{}", name[..1].to_uppercase(), &name[1..]);
-        format!("mutation($input: {kind}Input!) {{ {name}(input: $input) {{ __typename }} }}")
+        let (name, kind) = (self.name, &self.kind);
+        let wanted = if self.key_of.is_some() { "secret" } else { "__typename" };
+        format!("mutation($input: {kind}Input!) {{ {name}(input: $input) {{ {wanted} }} }}")
     }
 
     pub(super) fn variables(&self) -> Value {
@@ -45,12 +59,16 @@ impl Plot {
         self.estate.people.sort_by_key(|person| place(person.id));
         self.eligible = entities::eligible_role::Entity::find().all(self.tables.connection()).await.unwrap();
         self.versions = self.tables.versions().await;
-        self.tests = entities::policy_test::Entity::find().all(self.tables.connection()).await.unwrap();
+        let db = self.tables.connection();
+        self.tests = entities::policy_test::Entity::find().all(db).await.unwrap();
+        self.invitations = entities::invitation::Entity::find().all(db).await.unwrap();
+        self.transfers = entities::transfer::Entity::find().all(db).await.unwrap();
     }
 
     /// What was accepted was the caller's to do, by the rules alone.
     pub(super) fn check_entitled(&self, who: usize, call: &Call, before: &Estate) {
-        let actor = before.people[who].id;
+        let actor = self.user(who);
+        self.check_held(actor, call, before);
         let mut estate = before.clone();
         for step in &call.gives {
             let outcome = estate.apply(actor, std::slice::from_ref(step));
@@ -73,23 +91,20 @@ impl Plot {
             return;
         }
         (drawn.on_behalf_of, drawn.not_before, drawn.not_after) = (None, None, None);
-        let place = GROUP.start + self.dice.below(GROUP.len());
-        if self.dice.chance(60) {
-            drawn.subject = reeve::authz::Subject::User(self.estate.people[place].id);
-        }
+        drawn.subject = self.given_to();
         let eligible = self.dice.chance(60);
         let call = if eligible { self.eligible_call(&drawn) } else { Some(self.grant_call(&drawn)) };
         let Some(mut call) = call else { return };
         call.name = if eligible { "createEligibleRole" } else { "grantRole" };
-        let accepted = self.call(0, &call).await;
+        let accepted = self.call(&self.clients[0], &call).await.is_some();
         let figure = tally.entry(if eligible { "honest eligible role" } else { "honest gift" }).or_default();
         *figure = (figure.0 + 1, figure.1 + usize::from(accepted));
         if accepted {
             if self.is_of_group(drawn.subject) {
-                self.limit.gave(&self.estate, bound(0, drawn.subject, drawn.given, drawn.scope));
+                self.limit.gave(&self.estate, &self.group, bound(0, drawn.subject, drawn.given, drawn.scope));
             }
             self.read().await;
-            self.limit.holds(&self.estate, "an honest gift");
+            self.limit.holds(&self.estate, &self.group, "an honest gift");
         }
     }
 
@@ -115,6 +130,9 @@ impl Plot {
         // A role of the group's making may give less than it did, but it was bound by others to be what it was.
         self.tables.rebind(self.estate.now, &lost, &gone).await;
         self.read().await;
-        self.limit.holds(&self.estate, "what was there before");
+        for binding in lost {
+            self.limit.gave(&self.estate, &self.group, binding);
+        }
+        self.limit.holds(&self.estate, &self.group, "what was there before");
     }
 }

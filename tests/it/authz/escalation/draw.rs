@@ -40,24 +40,24 @@ fn rows(lines: &[Line]) -> Vec<Value> {
 }
 
 impl Plot {
-    fn user(&self, place: usize) -> u128 {
-        self.estate.people[place].id
+    /// Who it is that calls.
+    pub(super) fn user(&self, who: usize) -> u128 {
+        self.actors[who].0
     }
 
     /// Mostly one of the group.
     fn some_subject(&mut self) -> Subject {
         match self.dice.below(10) {
-            0 => Subject::User(self.user(self.dice_below_people())),
+            0 => {
+                let place = self.dice.below(self.estate.people.len());
+                Subject::User(self.estate.people[place].id)
+            }
             1 | 2 => Subject::Team(self.dice.pick(&self.estate.teams)),
             _ => {
                 let place = GROUP.start + self.dice.below(GROUP.len());
-                Subject::User(self.user(place))
+                Subject::User(self.estate.people[place].id)
             }
         }
-    }
-
-    fn dice_below_people(&self) -> usize {
-        self.serial % self.clients.len()
     }
 
     fn some_scope(&mut self) -> Scope {
@@ -65,7 +65,7 @@ impl Plot {
     }
 
     /// A scope on which somebody may give things, if there is one.
-    fn scope_of(&mut self, who: usize, capability: Capability, fits: impl Fn(Scope) -> bool) -> Scope {
+    pub(super) fn scope_of(&mut self, who: usize, capability: Capability, fits: impl Fn(Scope) -> bool) -> Scope {
         let held = self.estate.held(self.user(who));
         let all: Vec<Scope> = self.estate.scopes().into_iter().filter(|scope| fits(*scope)).collect();
         let mine: Vec<Scope> =
@@ -305,13 +305,14 @@ impl Plot {
     /// Any mutation at all.
     pub(super) fn draw_call(&mut self, who: usize) -> Call {
         loop {
-            if let Some(call) = self.maybe_call(who) {
+            let people = self.dice.chance(40);
+            if let Some(call) = if people { self.people_call(who) } else { self.access_call(who) } {
                 return call;
             }
         }
     }
 
-    fn maybe_call(&mut self, who: usize) -> Option<Call> {
+    fn access_call(&mut self, who: usize) -> Option<Call> {
         self.serial += 1;
         let slug = format!("x{}", self.serial);
         let call = match self.dice.below(100) {

@@ -5,14 +5,16 @@
 mod bound;
 mod calls;
 mod draw;
+mod people;
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Instant;
 
-use entities::{eligible_role, policy_test};
+use entities::{eligible_role, invitation, policy_test, transfer};
 use reeve::authz::{Capability, Scope, Subject};
+use serde_json::Value;
 
-use super::estate::{Bound, Dice, Estate, Given, Sizes, Tables};
+use super::estate::{Bound, Dice, Estate, Given, Person, Sizes, Tables};
 use crate::harness::{Client, TestServer};
 use bound::Limit;
 use calls::Call;
@@ -36,10 +38,16 @@ struct Plot {
     /// As it was at the beginning.
     first: Estate,
     clients: Vec<Client>,
+    /// Who calls: the group, and the keys that it has come to have.
+    actors: Vec<(u128, Client)>,
+    /// The group, with the programs that it has keys of.
+    group: Vec<u128>,
     dice: Dice,
     limit: Limit,
     eligible: Vec<eligible_role::Model>,
     tests: Vec<policy_test::Model>,
+    invitations: Vec<invitation::Model>,
+    transfers: Vec<transfer::Model>,
     /// Of environments.
     versions: HashMap<u128, i32>,
     serial: usize,
@@ -61,6 +69,9 @@ fn introduce(dice: &mut Dice, estate: &mut Estate) {
     let mut given = vec![
         (1, manages.clone(), organizations[0]),
         (1, role("launch/read-only"), projects[0]),
+        (1, Given::Alone(Capability::OrganizationTransfer), organizations[2]),
+        (1, Given::Alone(Capability::ServiceAccountManage), organizations[1]),
+        (1, Given::Alone(Capability::MemberInvite), organizations[1]),
         (2, role("launch/admin"), projects[0]),
         (2, role("devops-console/project-administrator"), projects[1]),
         (3, role("ownstak/admin"), organizations[1]),
@@ -91,6 +102,17 @@ fn introduce(dice: &mut Dice, estate: &mut Estate) {
     }
 }
 
+/// Programs of others, which hold something: whoever gets a key of one acts as it.
+fn employ(dice: &mut Dice, estate: &mut Estate) {
+    let organizations: Vec<Scope> = estate.organizations.iter().map(|each| Scope::Organization(each.id)).collect();
+    for (place, role) in ["ownstak/admin", "ownstak/viewer"].into_iter().enumerate() {
+        let (id, scope) = (dice.key(), organizations[place]);
+        estate.people.push(Person { id, suspended: false, bot: Some(scope) });
+        let given = Given::Role(role.to_owned());
+        estate.bindings.push(bound(dice.key(), Subject::User(id), given, scope));
+    }
+}
+
 /// No colluder is bound at the console, where everything would be theirs already.
 fn drop_what_is_too_much(estate: &mut Estate) {
     let group: Vec<u128> = GROUP.map(|place| estate.people[place].id).collect();
@@ -113,12 +135,31 @@ impl Plot {
         let mut estate = Estate::draw(&mut dice, SIZES, chrono::Utc::now().timestamp_millis());
         drop_what_is_too_much(&mut estate);
         introduce(&mut dice, &mut estate);
+        employ(&mut dice, &mut estate);
         tables.write(&estate).await;
         let clients = tables.sign_in(&server, &estate, &mut dice).await;
-        let limit = Limit::of(&estate);
-        let (eligible, tests) = (Vec::new(), Vec::new());
+        let group: Vec<u128> = GROUP.map(|place| estate.people[place].id).collect();
+        let actors = GROUP.map(|place| (estate.people[place].id, clients[place].clone())).collect();
+        let limit = Limit::of(&estate, &group);
+        let (eligible, tests, invitations, transfers) = Default::default();
         let (first, versions) = (estate.clone(), tables.versions().await);
-        Self { server, tables, estate, first, clients, dice, limit, eligible, tests, versions, serial: 0 }
+        Self {
+            server,
+            tables,
+            estate,
+            first,
+            clients,
+            actors,
+            group,
+            dice,
+            limit,
+            eligible,
+            tests,
+            invitations,
+            transfers,
+            versions,
+            serial: 0,
+        }
     }
 
     async fn run(&mut self, tally: &mut Tally) {
@@ -130,32 +171,33 @@ impl Plot {
             if turn % 25 == 0 {
                 self.honest_gift(tally).await;
             }
-            let who = GROUP.start + self.dice.below(GROUP.len());
+            let who = self.dice.below(self.actors.len());
             let call = self.draw_call(who);
             let figure = tally.entry(call.name).or_default();
             figure.0 += 1;
-            if self.call(who, &call).await {
+            if let Some(data) = self.call(&self.actors[who].1, &call).await {
                 figure.1 += 1;
-                self.check(who, &call).await;
+                self.check(who, &call, &data).await;
             }
         }
         self.check_program().await;
     }
 
-    /// Whether it was accepted.
-    async fn call(&self, who: usize, call: &Call) -> bool {
-        let answer = self.clients[who].query(&call.document(), call.variables()).await;
-        let internal = |error: &serde_json::Value| error["extensions"]["code"] == "INTERNAL";
+    /// What it was answered, if it was accepted.
+    async fn call(&self, client: &Client, call: &Call) -> Option<Value> {
+        let answer = client.query(&call.document(), call.variables()).await;
+        let internal = |error: &Value| error["extensions"]["code"] == "INTERNAL";
         assert!(!answer.errors.iter().any(internal), "{call:?}: {answer:#?}");
-        answer.errors.is_empty()
+        answer.errors.is_empty().then_some(answer.data)
     }
 
     /// Reads what the call has left, and compares what the group holds with what it may hold.
-    async fn check(&mut self, who: usize, call: &Call) {
+    async fn check(&mut self, who: usize, call: &Call, data: &Value) {
         let before = self.estate.clone();
         self.read().await;
-        self.limit.holds(&self.estate, &format!("{call:?} by {who}"));
         self.check_entitled(who, call, &before);
+        self.follow(call, data);
+        self.limit.holds(&self.estate, &self.group, &format!("{call:?} by {who}"));
     }
 }
 

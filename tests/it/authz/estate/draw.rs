@@ -55,7 +55,7 @@ impl Estate {
     fn draw_places(&mut self, dice: &mut Dice, sizes: Sizes) {
         for place in 0..sizes.people {
             let suspended = place > 0 && dice.chance(10);
-            self.people.push(Person { id: dice.key(), suspended });
+            self.people.push(Person { id: dice.key(), suspended, bot: None });
         }
         self.teams = (0..sizes.teams).map(|_| dice.key()).collect();
         for &team in &self.teams {

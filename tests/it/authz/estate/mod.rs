@@ -26,6 +26,8 @@ use super::world::texts;
 pub(super) struct Person {
     pub(super) id: u128,
     pub(super) suspended: bool,
+    /// Where it belongs, of a program.
+    pub(super) bot: Option<Scope>,
 }
 
 #[derive(Debug, Clone)]

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use entities::values::{ScopeKind, SubjectKind};
-use entities::{binding, environment, organization, policy_epoch, project, role, team, team_member, user};
+use entities::{
+    binding, environment, organization, policy_epoch, project, role, service_account, team, team_member, user,
+};
 use reeve::authz::{EnvironmentKind, RowWords, Scope, Subject};
 use sea_orm::EntityTrait;
 use uuid::Uuid;
@@ -66,6 +68,7 @@ impl Tables {
         let db = &self.db;
         let kind = |production| if production { EnvironmentKind::Production } else { EnvironmentKind::Nonproduction };
         let people = user::Entity::find().all(db).await.unwrap().into_iter();
+        let bots = service_account::Entity::find().all(db).await.unwrap();
         let members = team_member::Entity::find().all(db).await.unwrap().into_iter();
         let organizations = organization::Entity::find().all(db).await.unwrap().into_iter();
         let environments = environment::Entity::find().all(db).await.unwrap().into_iter();
@@ -73,7 +76,13 @@ impl Tables {
         let roles = role::Entity::find().all(db).await.unwrap().into_iter();
         Estate {
             now,
-            people: people.map(|row| Person { id: row.id.into(), suspended: row.suspended_at.is_some() }).collect(),
+            people: people
+                .map(|row| Person {
+                    id: row.id.into(),
+                    suspended: row.suspended_at.is_some(),
+                    bot: bots.iter().find(|bot| bot.user_id == row.id).map(|bot| scope(bot.scope_kind, bot.scope_id)),
+                })
+                .collect(),
             teams: team::Entity::find().all(db).await.unwrap().into_iter().map(|row| row.id.into()).collect(),
             members: members.map(|row| (row.team_id.into(), row.user_id.into())).collect(),
             organizations: organizations

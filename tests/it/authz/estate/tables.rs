@@ -5,7 +5,8 @@ use chrono::{DateTime, Utc};
 use entities::ids::{Id, SessionId, UserId};
 use entities::values::{DeploymentKind, DeploymentState, ScopeKind, SubjectKind, TeamRole, UserKind};
 use entities::{
-    binding, deployment, environment, organization, policy_epoch, project, role, session, team, team_member, user,
+    binding, deployment, environment, organization, policy_epoch, project, role, service_account, session, team,
+    team_member, user,
 };
 use reeve::authn::tokens;
 use reeve::authz::{EnvironmentKind, RowWords, Scope, Subject};
@@ -92,7 +93,7 @@ fn user_row(now: i64, person: &Person, place: usize) -> user::Model {
         id: person.id.into(),
         email: format!("u{place}@example.com"),
         name: format!("u{place}"),
-        kind: UserKind::Person,
+        kind: if person.bot.is_some() { UserKind::Bot } else { UserKind::Person },
         password_hash: None,
         suspended_at: person.suspended.then(|| time(now)),
         created_at: time(now),
@@ -203,6 +204,17 @@ impl Tables {
             })
         );
         insert!(self.db, estate.environments.iter().map(|each| deployment_row(now, each.id, maker)));
+        let bots = estate.people.iter().filter_map(|person| Some((person.id, columns(person.bot?))));
+        insert!(
+            self.db,
+            bots.map(|(id, (scope_kind, scope_id))| service_account::Model {
+                user_id: id.into(),
+                scope_kind,
+                scope_id,
+                created_by: maker.into(),
+                created_at: time(now),
+            })
+        );
         insert!(self.db, estate.made.values().map(|made| role_row(now, made, maker)));
         insert!(self.db, estate.bindings.iter().map(|bound| binding_row(now, bound)));
         self.bump().await;

@@ -99,23 +99,19 @@ impl Stage {
         let bound = self.estate.draw_binding(&mut self.dice);
         self.estate.bindings.push(bound);
         self.tables.replace(&self.estate).await;
-        let before = std::mem::take(&mut self.figures);
         for place in 0..self.clients.len() {
             if self.estate.people[place].suspended {
                 continue;
             }
             let (user, client) = (self.estate.people[place].id, self.clients[place].clone());
             let held = self.estate.held(user);
-            let wrong = std::cell::RefCell::new(String::new());
-            let this = std::cell::RefCell::new(&mut *self);
-            let followed = eventually("what is remembered follows", || async {
-                let data = this.borrow().everything(&client, &held).await;
-                let compared = data.and_then(|data| this.borrow_mut().compare(&held, user, &data));
-                compared.map_err(|text| wrong.replace(text)).ok()
+            // The same is told by everybody's answers at one moment or the next.
+            let told = eventually("what is remembered follows", || async {
+                let told = self.everything(&client, &held).await;
+                told.ok().filter(|data| self.followed(&held, user, data).is_ok())
             });
-            followed.await;
+            told.await;
         }
-        self.figures = before;
         self.figures.add_all("answers that followed", self.clients.len(), self.clients.len() - 1);
     }
 }

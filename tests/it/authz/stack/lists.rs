@@ -9,7 +9,7 @@ use reeve::op::{Actor, Op};
 use serde_json::{Value, json};
 
 use super::super::estate::{Bits, Held, bit, deployment_of, names};
-use super::{Stage, word};
+use super::{Figures, Stage, word};
 use crate::harness::{Client, text};
 
 const EVERYTHING: &str = "query($ids: [ID!]!, $all: [String!]!, $console: Boolean!) {
@@ -57,19 +57,19 @@ impl Stage {
                 let expected = self.estate.allowed(&held, scope);
                 let said = masks[&scope].iter().fold(0, |bits: Bits, each| bits | bit(each));
                 assert_eq!(said, expected, "user {user:x} on {scope:?}: {}", names(said ^ expected));
-                self.count("decisions", expected);
+                self.figures.add_all("decisions", Capability::ALL.len(), expected.count_ones() as usize);
             }
         }
-    }
-
-    fn count(&mut self, what: &'static str, allowed: Bits) {
-        self.figures.add_all(what, Capability::ALL.len(), allowed.count_ones() as usize);
     }
 
     /// What everybody is shown over HTTP, and what they are told that they may do there.
     pub(super) async fn check_lists(&mut self) {
         for (place, user) in self.users().into_iter().enumerate() {
             let client = self.clients[place].clone();
+            if self.estate.people[place].suspended {
+                assert_eq!(client.code("{ viewer { id } }", json!({})).await, "UNAUTHENTICATED");
+                continue;
+            }
             let held = self.estate.held(user);
             let told = self.everything(&client, &held).await;
             if let Err(wrong) = told.and_then(|data| self.compare(&held, user, &data)) {
@@ -90,13 +90,24 @@ impl Stage {
         objects
     }
 
-    /// Compares all that one person was told with what follows from the rules.
-    pub(super) fn compare(&mut self, held: &Held, user: u128, data: &Value) -> Result<(), String> {
+    fn compare(&mut self, held: &Held, user: u128, data: &Value) -> Result<(), String> {
+        let mut figures = std::mem::take(&mut self.figures);
+        let compared = self.compare_and_count(held, user, data, &mut figures);
+        self.figures = figures;
+        compared
+    }
+
+    /// Whether all that one person was told follows from the rules.
+    pub(super) fn followed(&self, held: &Held, user: u128, data: &Value) -> Result<(), String> {
+        self.compare_and_count(held, user, data, &mut Figures::default())
+    }
+
+    fn compare_and_count(&self, held: &Held, user: u128, data: &Value, figures: &mut Figures) -> Result<(), String> {
         let same = |what: &str, said: &dyn std::fmt::Debug, expected: &dyn std::fmt::Debug| {
             let (said, expected) = (format!("{said:?}"), format!("{expected:?}"));
             if said == expected { Ok(()) } else { Err(format!("{what}: said {said}, expected {expected}")) }
         };
-        let estate = self.estate.clone();
+        let estate = &self.estate;
         let sees = |scope: Scope| estate.allows(held, scope, scope.view());
         let seen = |wanted: &dyn Fn(Scope) -> bool| -> BTreeSet<String> {
             estate.scopes().into_iter().filter(|scope| wanted(*scope) && sees(*scope)).map(word).collect()
@@ -115,13 +126,13 @@ impl Stage {
             let allowed = estate.allowed(held, scope);
             let view = if id.starts_with("dep_") { Capability::DeploymentView } else { scope.view() };
             let shown = allowed & bit(view) != 0;
-            self.figures.add("objects shown", shown);
+            figures.add("objects shown", shown);
             same(&id, &!node.is_null(), &shown)?;
             if !shown {
                 continue;
             }
             same(&id, &said(node), &(allowed, at_home(allowed, scope)))?;
-            self.count("decisions over HTTP", allowed);
+            figures.add_all("decisions over HTTP", Capability::ALL.len(), allowed.count_ones() as usize);
             if matches!(scope, Scope::Organization(_)) {
                 let inside = |each: Scope| matches!(each, Scope::Project(_)) && estate.parent(each) == Some(scope);
                 same("projects", &ids(&node["projects"]), &seen(&inside))?;
