@@ -60,16 +60,24 @@ pub(super) enum Way {
 pub(super) enum Aim {
     /// Everything that is held.
     Anything,
-    /// One capability, on the scope that this is the way up from.
-    One(Capability, Lineage),
+    /// One capability on one scope, with the way up from there.
+    One(Capability, Scope, Lineage),
 }
 
 impl Aim {
+    /// The scope that is asked about, when it is one.
+    pub(super) fn scope(&self) -> Option<Scope> {
+        match self {
+            Self::Anything => None,
+            Self::One(_, scope, _) => Some(*scope),
+        }
+    }
+
     /// Whether what is given here may have what is asked for.
     pub(super) fn wants(&self, masks: Masks) -> bool {
         match self {
             Self::Anything => true,
-            Self::One(capability, _) => masks.either().contains(*capability),
+            Self::One(capability, ..) => masks.either().contains(*capability),
         }
     }
 
@@ -77,7 +85,7 @@ impl Aim {
     pub(super) fn is_near(&self, at: Scope) -> bool {
         match self {
             Self::Anything => true,
-            Self::One(_, lineage) => lineage.contains(at),
+            Self::One(.., lineage) => lineage.contains(at),
         }
     }
 }

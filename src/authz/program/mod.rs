@@ -1,8 +1,11 @@
-//! Asks the program: puts the facts and the question in, and folds what comes out.
+//! Asks the programs: puts the facts and the question in, and folds what comes out.
 //!
 //! It must not know a rule. It folds what is given with OR, and limits and kinds of environment with AND.
 
+mod lists;
+mod locks;
 mod rules;
+mod verdicts;
 
 use rustc_hash::FxHashMap;
 
@@ -13,17 +16,13 @@ use super::mask::Masks;
 use super::packs::{Packs, RoleIndex};
 use super::terms::{Aim, Holdings, Origin, Ref, View, Way};
 use super::violation::{Guarded, Violation};
-use rules::{
-    About, Because, Candidate, ChangeKind, ChangesAt, Crepe, Decide, Define, Defined, Derive, Explain, Give, Gives,
-    Granted, Guarding, Holds, Known, Limits, List, Narrowed, Nearest, Remembered, Suffice, Suffices, Violated, Visible,
-    run,
-};
+use rules::{About, ChangesAt, Decide, Define, Derive, Give, Granted, Holds, Known, Limits, Narrowed, Remembered};
 
 /// What the actor of these facts holds, and the first moment at which that may change by itself.
 pub(super) fn derive(facts: &Facts, packs: &Packs) -> (Holdings, Option<i64>) {
     let mut program = about_actor(facts, packs, &Aim::Anything);
     program.extend([Derive(facts.actor())]);
-    let derived = run(program);
+    let derived = rules::run(program);
     let mut holdings = Holdings::with_capacity(derived.granted.len());
     for Granted(at, spread, masks) in derived.granted {
         holdings.add(at, spread, masks);
@@ -33,10 +32,8 @@ pub(super) fn derive(facts: &Facts, packs: &Packs) -> (Holdings, Option<i64>) {
 
 /// Whether the capability counts on the scope, by the facts alone.
 pub(super) fn judge(facts: &Facts, packs: &Packs, scope: Scope, capability: Capability) -> bool {
-    let aim = Aim::One(capability, facts.lineage(scope));
-    let mut program = about_actor(facts, packs, &aim);
-    program.extend([Decide(scope, View::AsItIs)]);
-    fold_one(program).every().contains(capability)
+    let aim = Aim::One(capability, scope, facts.lineage(scope));
+    fold_one(about_actor(facts, packs, &aim)).every().contains(capability)
 }
 
 /// What of the holdings counts on the scope.
@@ -61,7 +58,7 @@ pub(super) fn decide(
 ) -> FxHashMap<Scope, Masks> {
     let mut program = about_holdings(holdings, narrowing, facts);
     program.extend(scopes.iter().map(|&scope| Decide(scope, View::AsItIs)));
-    let derived = run(program);
+    let derived = rules::run(program);
     let mut held: FxHashMap<Scope, Masks> = scopes.iter().map(|&scope| (scope, Masks::default())).collect();
     for Holds(scope, masks) in derived.holds {
         *held.entry(scope).or_default() |= masks;
@@ -79,11 +76,13 @@ pub(super) fn list(
     facts: &Facts,
     capability: Capability,
 ) -> (Vec<(Scope, EnvironmentKind)>, bool) {
-    let mut program = about_holdings(holdings, narrowing, facts);
-    program.extend([List(capability)]);
-    let derived = run(program);
-    let visible = derived.visible.into_iter().map(|Visible(scope, kind)| (scope, kind));
-    (visible.collect(), derived.unless_frozen)
+    let mut program = lists::Crepe::new();
+    program.extend([lists::Known(Ref(facts))]);
+    program.extend([lists::Remembered(Ref(holdings))]);
+    program.extend(narrowing.map(lists::Narrowed));
+    program.extend([lists::List(capability)]);
+    let (visible, unless_frozen) = lists::run(program);
+    (visible.into_iter().map(|lists::Visible(scope, kind)| (scope, kind)).collect(), unless_frozen)
 }
 
 /// What gives the capability on the scope, or the nearest reason why nothing does, with each origin that has it.
@@ -94,38 +93,42 @@ pub(super) fn explain<'a>(
     scope: Scope,
 ) -> (Vec<Origin<'a>>, Vec<(Reason, Option<Origin<'a>>)>) {
     let mut program = about_actor(facts, packs, &Aim::Anything);
-    program.extend([Explain(scope, capability)]);
-    let derived = run(program);
-    let because = derived.because.into_iter().map(|Because(origin)| origin);
-    let nearest = derived.nearest.into_iter().map(|Nearest(reason, origin)| (reason, origin));
+    program.extend([rules::Explain(scope)]);
+    let mut program = weigh(facts, program);
+    program.extend([verdicts::Explain(scope, capability)]);
+    let derived = verdicts::run(program);
+    let because = derived.because.into_iter().map(|verdicts::Because(origin)| origin);
+    let nearest = derived.nearest.into_iter().map(|verdicts::Nearest(reason, origin)| (reason, origin));
     (because.collect(), nearest.collect())
 }
 
 /// What is wrong with the actor giving these bindings in this way.
 pub(super) fn give(facts: &Facts, packs: &Packs, gifts: &[Binding], way: Way) -> Vec<Violation> {
     let mut program = about_actor(facts, packs, &Aim::Anything);
-    program.extend(gifts.iter().map(|gift| Give(Ref(gift), way)));
-    violations(program)
+    program.extend(gifts.iter().map(|gift| Give(Ref(packs), Ref(gift), way)));
+    violations(weigh(facts, program))
 }
 
 /// What is wrong with the actor giving the role its rows, for the scope that owns it.
 pub(super) fn define(facts: &Facts, packs: &Packs, role: RoleIndex, scope: Scope) -> Vec<Violation> {
     let mut program = about_actor(facts, packs, &Aim::Anything);
-    program.extend([Define(role, scope)]);
-    violations(program)
+    program.extend([Define(Ref(packs), role, scope)]);
+    violations(weigh(facts, program))
 }
 
 /// What is wrong with the actor changing by this capability what kind of environment there is on the scope.
 pub(super) fn change_kind(facts: &Facts, packs: &Packs, capability: Capability, scope: Scope) -> Vec<Violation> {
     let mut program = about_actor(facts, packs, &Aim::Anything);
-    program.extend([ChangeKind(scope, capability)]);
+    program.extend([Decide(scope, View::UnderBothKinds)]);
+    let mut program = weigh(facts, program);
+    program.extend([verdicts::ChangeKind(scope, capability)]);
     violations(program)
 }
 
 /// What is wrong with the teams and organizations.
 pub(super) fn guard(guarded: &Guarded) -> Vec<Violation> {
-    let mut program = Crepe::new();
-    program.extend([Guarding(Ref(guarded))]);
+    let mut program = verdicts::Crepe::new();
+    program.extend([verdicts::Guarding(Ref(guarded))]);
     violations(program)
 }
 
@@ -136,25 +139,25 @@ pub(super) fn suffice<'a>(
     candidates: &'a [Binding],
     needed: Masks,
 ) -> Vec<(&'a Binding, Masks)> {
-    let mut program = Crepe::new();
+    let mut program = rules::Crepe::new();
     program.extend([Known(Ref(facts))]);
-    program.extend([Defined(Ref(packs))]);
-    program.extend(candidates.iter().map(|candidate| Candidate(Ref(candidate))));
-    program.extend([Suffice(needed)]);
-    run(program).suffices.into_iter().map(|Suffices(Ref(candidate), masks)| (candidate, masks)).collect()
+    program.extend(candidates.iter().map(|candidate| rules::Candidate(Ref(packs), Ref(candidate))));
+    let mut program = weigh(facts, program);
+    program.extend([verdicts::Suffice(needed)]);
+    let suffices = verdicts::run(program).suffices;
+    suffices.into_iter().map(|verdicts::Suffices(Ref(candidate), masks)| (candidate, masks)).collect()
 }
 
-fn about_actor<'a>(facts: &'a Facts, packs: &'a Packs, aim: &'a Aim) -> Crepe<'a> {
-    let mut program = Crepe::new();
+fn about_actor<'a>(facts: &'a Facts, packs: &'a Packs, aim: &'a Aim) -> rules::Crepe<'a> {
+    let mut program = rules::Crepe::new();
     program.extend([Known(Ref(facts))]);
-    program.extend([Defined(Ref(packs))]);
     program.extend(facts.narrowing().map(Narrowed));
-    program.extend([About(facts.actor(), Ref(aim))]);
+    program.extend([About(Ref(packs), Ref(aim))]);
     program
 }
 
-fn about_holdings<'a>(holdings: &'a Holdings, narrowing: Option<Narrowing>, facts: &'a Facts) -> Crepe<'a> {
-    let mut program = Crepe::new();
+fn about_holdings<'a>(holdings: &'a Holdings, narrowing: Option<Narrowing>, facts: &'a Facts) -> rules::Crepe<'a> {
+    let mut program = rules::Crepe::new();
     program.extend([Known(Ref(facts))]);
     program.extend([Remembered(Ref(holdings))]);
     program.extend(narrowing.map(Narrowed));
@@ -162,10 +165,10 @@ fn about_holdings<'a>(holdings: &'a Holdings, narrowing: Option<Narrowing>, fact
 }
 
 /// The decision of a program that was asked about one scope.
-fn fold_one(program: Crepe<'_>) -> Masks {
-    let derived = run(program);
+fn fold_one(program: rules::Crepe<'_>) -> Masks {
+    let derived = rules::run(program);
     let mut held = Masks::default();
-    for Gives(_, masks, _) in derived.gives {
+    for rules::Gives(_, masks, _) in derived.gives {
         held |= masks;
     }
     for Holds(_, masks) in derived.holds {
@@ -177,8 +180,29 @@ fn fold_one(program: Crepe<'_>) -> Masks {
     held
 }
 
-fn violations(program: Crepe<'_>) -> Vec<Violation> {
-    let mut violations: Vec<Violation> = run(program).violated.into_iter().map(|Violated(each)| each).collect();
+/// Hands over what comes out of the one program to the other.
+fn weigh<'a>(facts: &'a Facts, program: rules::Crepe<'a>) -> verdicts::Crepe<'a> {
+    use verdicts::{Considered, Flawed, Gives, Judged, Landed, Limits, Needs, SuspendedActor};
+    let from = rules::run(program);
+    let mut program = verdicts::Crepe::new();
+    program.extend([verdicts::Known(Ref(facts))]);
+    program.extend(from.suspended.into_iter().map(|rules::SuspendedActor(actor)| SuspendedActor(actor)));
+    let landed = from.landed.into_iter();
+    program.extend(
+        landed.map(|rules::Landed(binding, reach, at, spread, masks)| Landed(binding, reach, at, spread, masks)),
+    );
+    program.extend(from.considered.into_iter().map(|rules::Considered(binding)| Considered(binding)));
+    program.extend(from.flawed.into_iter().map(|rules::Flawed(binding, flaw)| Flawed(binding, flaw)));
+    program.extend(from.judged.into_iter().map(|rules::Judged(scope, only, open)| Judged(scope, only, open)));
+    program.extend(from.gives.into_iter().map(|rules::Gives(scope, masks, origin)| Gives(scope, masks, origin)));
+    program.extend(from.limits.into_iter().map(|rules::Limits(scope, limit, mask)| Limits(scope, limit, mask)));
+    program.extend(from.needs.into_iter().map(|rules::Needs(scope, masks, spread)| Needs(scope, masks, spread)));
+    program
+}
+
+fn violations(program: verdicts::Crepe<'_>) -> Vec<Violation> {
+    let violated = verdicts::run(program).violated.into_iter();
+    let mut violations: Vec<Violation> = violated.map(|verdicts::Violated(each)| each).collect();
     violations.sort_unstable();
     violations
 }

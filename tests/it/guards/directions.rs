@@ -44,7 +44,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("async_graphql", &["src/graphql/", "src/http/"]),
     ("async_graphql_poem", &["src/http/graphql.rs"]),
     ("poem", &["src/http/"]),
-    ("crepe", &["src/authz/program/rules.rs"]),
+    ("crepe", &["src/authz/program/"]),
     ("argon2", &["src/authn/"]),
     ("jsonwebtoken", &["src/authn/"]),
     ("ed25519_dalek", &["src/authn/"]),
