@@ -1,7 +1,8 @@
 //! One call of a mutation, and what has to be true for it to be accepted.
 
+use entities::binding;
 use reeve::authz::{Capability, Scope};
-use sea_orm::EntityTrait;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use serde_json::{Value, json};
 
 use super::super::estate::{Estate, Line, Step, bit};
@@ -62,6 +63,8 @@ impl Plot {
         let db = self.tables.connection();
         self.tests = entities::policy_test::Entity::find().all(db).await.unwrap();
         self.invitations = entities::invitation::Entity::find().all(db).await.unwrap();
+        let activated = binding::Entity::find().filter(binding::Column::EligibleRoleId.is_not_null());
+        self.activations = activated.all(db).await.unwrap().into_iter().map(|row| row.id.into()).collect();
         self.transfers = entities::transfer::Entity::find().all(db).await.unwrap();
     }
 

@@ -362,7 +362,12 @@ impl Plot {
                 Call::new("activateEligibleRole", json!({ "id": id, "reason": "why not", "durationSeconds": 60 }))
             }
             90..=91 => {
-                let id = self.dice.pick(&self.estate.bindings).id;
+                let user = self.user(who);
+                let mine = |each: &&Bound| self.activations.contains(&each.id) && each.subject == Subject::User(user);
+                let mine: Vec<u128> = self.estate.bindings.iter().filter(mine).map(|each| each.id).collect();
+                let all: Vec<u128> = self.estate.bindings.iter().map(|each| each.id).collect();
+                let from = if mine.is_empty() || self.dice.chance(15) { &all } else { &mine };
+                let id = self.dice.pick(from);
                 Call::new("endActivation", json!({ "id": BindingId::from(id).to_string() }))
             }
             92 => {

@@ -93,7 +93,9 @@ impl Plot {
 
     fn offer(&mut self, who: usize) -> Call {
         let at = self.scope_of(who, Capability::OrganizationTransfer, |at| matches!(at, Scope::Organization(_)));
-        let team = self.dice.pick(&self.estate.teams);
+        // Mostly to one that can take it.
+        let often = self.dice.chance(80);
+        let team = self.dice.pick(if often { &self.first.teams } else { &self.estate.teams });
         let input = json!({ "organizationId": word(at), "teamId": word(Scope::Team(team)) });
         Call { needs: Some((Capability::OrganizationTransfer, at)), ..Call::new("offerTransfer", input) }
     }
@@ -105,6 +107,9 @@ impl Plot {
         let held = self.estate.held(self.user(who));
         let may = |team: u128| self.estate.allows(&held, Scope::Team(team), Capability::TeamOrganizationCreate);
         let mine: Vec<_> = self.transfers.iter().filter(|row| may(row.team_id.into())).cloned().collect();
+        if mine.is_empty() && self.dice.chance(80) {
+            return None;
+        }
         let from = if mine.is_empty() { self.transfers.clone() } else { mine };
         let row = self.dice.pick(&from);
         let id: TransferId = row.id;

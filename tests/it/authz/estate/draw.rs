@@ -61,6 +61,9 @@ impl Estate {
         for &team in &self.teams {
             let joins = self.people.iter().skip(1).filter(|_| dice.chance(30)).map(|person| (team, person.id));
             self.members.extend(joins.collect::<Vec<_>>());
+            // Rule 10: a team always has an owner.
+            let place = 1 + dice.below(sizes.people - 1);
+            self.members.insert((team, self.people[place].id));
         }
         for _ in 0..sizes.organizations {
             let (id, team) = (dice.key(), dice.pick(&self.teams));

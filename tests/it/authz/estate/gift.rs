@@ -65,15 +65,18 @@ impl Estate {
         outcome
     }
 
-    /// Rule 10: whether somebody manages the access of an organization who was given that below the console.
+    /// Rule 10: whether some person manages the access of an organization who was given that below the console, also when it
+    /// is suspended, since it will not be for ever.
     pub(in crate::authz) fn is_managed(&self, organization: u128) -> bool {
+        let mut open = self.clone();
+        open.organizations.iter_mut().for_each(|each| each.suspended = false);
         let scope = Scope::Organization(organization);
-        self.people.iter().any(|person| {
-            let all = self.held(person.id);
-            let here = self.held_by(person.id, |binding| binding.scope != Scope::Console);
+        open.people.iter().filter(|person| person.bot.is_none()).any(|person| {
+            let all = open.held(person.id);
+            let here = open.held_by(person.id, |binding| binding.scope != Scope::Console);
             let wanted = super::bit(Capability::AccessManage);
-            self.allows(&all, scope, Capability::AccessManage)
-                && self.under(&here, scope).iter().any(|bits| bits & wanted != 0)
+            open.allows(&all, scope, Capability::AccessManage)
+                && open.under(&here, scope).iter().any(|bits| bits & wanted != 0)
         })
     }
 }

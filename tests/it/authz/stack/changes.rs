@@ -87,8 +87,9 @@ impl Stage {
                 let team = dice.pick(&self.estate.teams);
                 let place = 1 + dice.below(self.estate.people.len() - 1);
                 let member = (team, self.estate.people[place].id);
-                if !self.estate.members.remove(&member) {
-                    self.estate.members.insert(member);
+                let others = self.estate.members.iter().any(|each| each.0 == team && each.1 != member.1);
+                if !self.estate.members.insert(member) && others {
+                    self.estate.members.remove(&member);
                 }
             }
             _ => {
