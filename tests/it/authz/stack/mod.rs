@@ -109,7 +109,10 @@ fn binding_word(binding: u128) -> String {
 /// What somebody is told who asks for something on a scope: `ok`, or the code of the refusal (rule 7).
 fn told(allowed: Bits, scope: Scope, wanted: reeve::authz::Capability) -> &'static str {
     use super::estate::bit;
-    match (allowed & bit(wanted) != 0, allowed & bit(scope.view()) != 0) {
+    let viewed = allowed & bit(scope.view()) != 0;
+    // What is judged on another kind of scope does not show what is here.
+    let shown = viewed || wanted.level() == scope.level();
+    match (shown && allowed & bit(wanted) != 0, viewed) {
         (true, _) => "ok",
         (false, true) => "FORBIDDEN",
         (false, false) => "NOT_FOUND",

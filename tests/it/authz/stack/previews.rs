@@ -161,12 +161,14 @@ impl Stage {
                     }
                 }
                 Step::Revoke(id) => {
-                    let allowed = estate.allowed(&held, estate.binding(*id).unwrap().scope);
+                    let scope = estate.binding(*id).unwrap().scope;
+                    let allowed = estate.allowed(&held, scope);
                     // A binding is seen by whoever may see the people.
-                    match (allowed & bit(Capability::AccessManage) != 0, allowed & bit(Capability::MemberView) != 0) {
-                        (true, _) => "ok",
-                        (false, true) => "FORBIDDEN",
-                        (false, false) => "NOT_FOUND",
+                    let people = told(allowed, scope, Capability::MemberView) == "ok";
+                    match told(allowed, scope, Capability::AccessManage) {
+                        "ok" => "ok",
+                        _ if people => "FORBIDDEN",
+                        _ => "NOT_FOUND",
                     }
                 }
             };
