@@ -72,13 +72,12 @@ async fn sees_nothing(ground: &Ground, client: &Client) {
     }
 }
 
-/// Sets the kind, and gives the moment before.
+/// Sets the kind, and gives the moment at which that was done.
 async fn set_kind(ground: &Ground, production: bool, version: u32) -> Instant {
     let update = "mutation($input: UpdateEnvironmentInput!) { updateEnvironment(input: $input) { __typename } }";
     let input = json!({ "id": ground.environment.id, "production": production, "expectedVersion": version });
-    let began = Instant::now();
     ground.ada.ok(update, json!({ "input": input })).await;
-    began
+    Instant::now()
 }
 
 #[tokio::test]

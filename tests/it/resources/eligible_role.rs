@@ -104,7 +104,7 @@ async fn what_a_program_may_activate_is_given_to_whoever_has_its_key() {
     let account = text(&ada.ok(create, json!({})).await["createServiceAccount"]["serviceAccount"]["id"]);
     let approval = json!({ "subject": account, "role": "ownstak/admin", "scope": "acme", "maxDurationSeconds": 60 });
     ada.ok(APPROVE, json!({ "input": approval })).await;
-    for capability in ["service_account.manage", "member.view"] {
+    for capability in ["organization.view", "service_account.manage", "member.view"] {
         let gift = json!({ "subject": mia.account.email, "capability": capability, "scope": "acme" });
         ada.ok(crate::harness::GRANT, json!({ "input": gift })).await;
     }
