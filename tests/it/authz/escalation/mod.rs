@@ -225,7 +225,7 @@ const ACCEPTED: [(&str, usize); 32] = [
     ("createEligibleRole", 30),
     ("createEnvironment", 20),
     ("createOrganization", 15),
-    ("createPolicyTest", 10),
+    ("createPolicyTest", 5),
     ("createProject", 8),
     ("createRole", 60),
     ("createServiceAccount", 15),
