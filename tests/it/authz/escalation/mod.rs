@@ -231,7 +231,7 @@ const ACCEPTED: [(&str, usize); 32] = [
     ("createServiceAccount", 15),
     ("createTeam", 60),
     ("deleteEligibleRole", 10),
-    ("deletePolicyTest", 8),
+    ("deletePolicyTest", 3),
     ("deleteRole", 30),
     ("endActivation", 10),
     ("freezeEnvironment", 5),
