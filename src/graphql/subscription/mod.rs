@@ -62,16 +62,18 @@ impl Subscription {
     }
 
     /// Who gains and loses what on a scope and below it, and why, as it happens. `scope` is the id or path of an organization,
-    /// project or environment, or `console`. Requires `member.view`.
+    /// project or environment, or `console`; `since` is the policy epoch to begin with, one more than that of the last
+    /// change heard of: what has happened meanwhile comes first, so that who was away misses nothing. Requires `member.view`.
     #[graphql(directive = requires::apply("member.view".into(), "scope".into()))]
     async fn access_changed(
         &self,
         ctx: &Context<'_>,
         scope: String,
+        since: Option<i32>,
     ) -> Result<impl Stream<Item = Result<AccessChange>>> {
         let scope = resolve::scope(op(ctx), &scope).await?;
         let (guard, permit) = Guard::<cap::MemberView>::judge(ctx, scope).await?;
-        let changes = watching::follow(Arc::clone(&request(ctx).op), permit).await?;
+        let changes = watching::follow(Arc::clone(&request(ctx).op), permit, since.map(i64::from)).await?;
         Ok(guard.over(changes.map(|changed| changed.map(AccessChange))))
     }
 

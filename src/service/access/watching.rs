@@ -15,6 +15,9 @@ use crate::error::{Error, Result};
 use crate::op::Op;
 use crate::store::{access_change, facts};
 
+/// How many changes are read at once.
+const PAGE: usize = 100;
+
 /// A change of access, as far as it concerns a scope.
 #[derive(Debug, Clone)]
 pub struct AccessChanged {
@@ -33,17 +36,21 @@ struct Follower {
     waiting: VecDeque<AccessChanged>,
 }
 
-/// Every change from now on that gives or takes something on the scope that the permit speaks for, or on what the actor may
-/// view below it.
+/// Every change from an epoch on, or from now on, that gives or takes something on the scope that the permit speaks for, or on
+/// what the actor may view below it.
 ///
 /// # Errors
 /// `Unavailable` when the database does not answer.
 pub async fn follow(
     op: Arc<Op>,
     permit: Permit<cap::MemberView>,
+    since: Option<i64>,
 ) -> Result<impl Stream<Item = Result<AccessChanged>> + Send> {
     let epochs = op.store().epochs();
-    let next = op.store().policy_epoch().await?;
+    let next = match since {
+        Some(epoch) => epoch,
+        None => op.store().policy_epoch().await?,
+    };
     let follower = Follower { op, permit, epochs, next, waiting: VecDeque::new() };
     Ok(futures_util::stream::unfold(Some(follower), |follower| async {
         let mut follower = follower?;
@@ -63,13 +70,14 @@ impl Follower {
             }
             let now = *self.epochs.borrow_and_update();
             if now > self.next {
-                for change in access_change::between(self.op.store(), self.next, now).await? {
+                let page = access_change::between(self.op.store(), self.next, now, PAGE).await?;
+                self.next = if page.len() < PAGE { now } else { page.last().map_or(now, |last| last.epoch + 1) };
+                for change in page {
                     let differences = self.concerned(&change).await?;
                     if !differences.is_empty() {
                         self.waiting.push_back(AccessChanged { change, differences });
                     }
                 }
-                self.next = now;
             } else if self.epochs.changed().await.is_err() {
                 return Ok(None);
             }

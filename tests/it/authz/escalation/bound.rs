@@ -1,4 +1,5 @@
-//! How much the group may hold: what its members were given by others, wherever each of them may pass it on to the rest.
+//! How much the group may hold: what its members were given by others, wherever each of them may pass it on to the
+//! rest.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,8 +16,8 @@ pub(super) struct Limit {
     scopes: HashMap<Scope, [Pair; 2]>,
 }
 
-/// What was given, whether or not it counts for the moment: locks may be lifted, and on whose behalf it is may come true.
-/// What is over or to come does not count.
+/// What was given, whether or not it counts for the moment: locks may be lifted, and on whose behalf it is may come
+/// true. What is over or to come does not count.
 fn unlocked(estate: &Estate) -> Estate {
     let mut estate = estate.clone();
     estate.organizations.iter_mut().for_each(|each| each.suspended = false);

@@ -97,8 +97,7 @@ impl Plot {
         drawn.subject = self.given_to();
         let eligible = self.dice.chance(60);
         let call = if eligible { self.eligible_call(&drawn) } else { Some(self.grant_call(&drawn)) };
-        let Some(mut call) = call else { return };
-        call.name = if eligible { "createEligibleRole" } else { "grantRole" };
+        let Some(call) = call else { return };
         let accepted = self.call(&self.clients[0], &call).await.is_some();
         let figure = tally.entry(if eligible { "honest eligible role" } else { "honest gift" }).or_default();
         *figure = (figure.0 + 1, figure.1 + usize::from(accepted));

@@ -162,8 +162,8 @@ impl Plot {
         Some(call)
     }
 
-    /// What comes of a call that was accepted: a key is used from then on, a transfer entails what the team holds where it
-    /// manages.
+    /// What comes of a call that was accepted: a key is used from then on, a transfer entails what the team holds where
+    /// it manages.
     pub(super) fn follow(&mut self, call: &Call, data: &Value) {
         if let Some(holder) = call.key_of {
             let secret = data["createApiKey"]["secret"].as_str().unwrap().to_owned();

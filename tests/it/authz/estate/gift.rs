@@ -65,8 +65,8 @@ impl Estate {
         outcome
     }
 
-    /// Rule 10: whether some person manages the access of an organization who was given that below the console, also when it
-    /// is suspended, since it will not be for ever.
+    /// Rule 10: whether some person manages the access of an organization who was given that below the console, also
+    /// when it is suspended, since it will not be for ever.
     pub(in crate::authz) fn is_managed(&self, organization: u128) -> bool {
         let mut open = self.clone();
         open.organizations.iter_mut().for_each(|each| each.suspended = false);

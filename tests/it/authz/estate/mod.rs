@@ -1,5 +1,6 @@
-//! An installation with many people, as plain data: what is drawn at random, written into a database, and judged by rules that
-//! are written out here once more. It must not ask the program, nor use any of its code but the names of things.
+//! An installation with many people, as plain data: what is drawn at random, written into a database, and judged by
+//! rules that are written out here once more. It must not ask the program, nor use any of its code but the names of
+//! things.
 
 mod dice;
 mod draw;

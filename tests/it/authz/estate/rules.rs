@@ -1,5 +1,5 @@
-//! The rules of `policy/README.md` once more, for a whole installation: what everybody holds everywhere. It must not know the
-//! program.
+//! The rules of `policy/README.md` once more, for a whole installation: what everybody holds everywhere. It must not
+//! know the program.
 
 use std::collections::HashMap;
 
@@ -168,7 +168,8 @@ impl Estate {
         held
     }
 
-    /// What is held on a scope under each kind of environment, whatever kind it is; `below`: on everything below it too.
+    /// What is held on a scope under each kind of environment, whatever kind it is; `below`: on everything below it
+    /// too.
     pub(in crate::authz) fn holds(&self, held: &Held, scope: Scope, below: bool) -> Pair {
         let open = if self.is_suspended(scope) { open_while_suspended() } else { Bits::MAX };
         let mut pair = [0; 2];

@@ -1,5 +1,5 @@
-//! An installation written straight into the tables, past every door: so that worlds can be had which no sequence of requests
-//! makes in a reasonable time. Whoever changes something here has to move the policy epoch.
+//! An installation written straight into the tables, past every door: so that worlds can be had which no sequence of
+//! requests makes in a reasonable time. Whoever changes something here has to move the policy epoch.
 
 use chrono::{DateTime, Utc};
 use entities::ids::{Id, SessionId, UserId};
@@ -231,8 +231,8 @@ impl Tables {
             .unwrap();
     }
 
-    /// Replaces what can change of what is there: who is suspended and in which team, who manages what, what is frozen and of
-    /// which kind.
+    /// Replaces what can change of what is there: who is suspended and in which team, who manages what, what is frozen
+    /// and of which kind.
     pub(in crate::authz) async fn replace(&self, estate: &Estate) {
         use sea_orm::{ActiveModelTrait, Set};
         let since = |is: bool| is.then(|| time(estate.now));

@@ -17,7 +17,11 @@ use crate::harness::{Client, TestServer};
 
 const WORLDS: u64 = 6;
 
-const SIZES: Sizes = Sizes { people: 13, teams: 4, organizations: 3, projects: 6, environments: 12, bindings: 60 };
+/// Crowded ones, where everything meets, and others in which most people hold nothing in most places.
+fn sizes(seed: u64) -> Sizes {
+    let bindings = if seed % 2 == 0 { 60 } else { 22 };
+    Sizes { people: 13, teams: 4, organizations: 3, projects: 6, environments: 12, bindings }
+}
 
 /// How much was compared of each kind, and how much of it was allowed.
 #[derive(Debug, Default)]
@@ -57,7 +61,7 @@ impl Stage {
         let tables = Tables::of(&server).await;
         let mut dice = Dice::new(seed);
         let now = chrono::Utc::now().timestamp_millis();
-        let estate = Estate::draw(&mut dice, SIZES, now);
+        let estate = Estate::draw(&mut dice, sizes(seed), now);
         tables.write(&estate).await;
         let clients = tables.sign_in(&server, &estate, &mut dice).await;
         Self { server, tables, estate, clients, dice, figures }
@@ -145,7 +149,7 @@ async fn every_answer_of_a_server_follows_from_the_rules() {
     figures.is_at_least("organizations kept", 75, 50);
     figures.is_at_least("changes made", 75, 50);
     figures.is_at_least("kinds changed", 10, 5);
-    figures.is_at_least("answers that followed", 300, 250);
+    figures.is_at_least("answers that followed", 300, 150);
     let (missing, _) = figures.0["grants that are missing"];
     assert!(missing >= 50, "{figures:#?}");
 }

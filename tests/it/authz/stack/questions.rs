@@ -39,13 +39,31 @@ impl Stage {
         if held.is_empty() { self.dice.pick(Capability::ALL) } else { self.dice.pick(&held) }
     }
 
+    /// Something to ask about. Often what is given from elsewhere: from below, or through the team that manages it.
+    fn question(&mut self) -> (Capability, Scope) {
+        if self.dice.chance(50) {
+            let mut from_elsewhere = Vec::new();
+            for binding in &self.estate.bindings {
+                let landings = self.estate.landings(&binding.given, binding.scope).into_iter();
+                from_elsewhere.extend(landings.filter(|each| each.0 != binding.scope));
+            }
+            if !from_elsewhere.is_empty() {
+                let (scope, _, [production, nonproduction]) = self.dice.pick(&from_elsewhere);
+                let given = |each: &&Capability| (production | nonproduction) & bit(**each) != 0;
+                let given: Vec<Capability> = Capability::ALL.iter().filter(given).copied().collect();
+                return (self.dice.pick(&given), scope);
+            }
+        }
+        let scope = self.scope();
+        (self.capability(scope), scope)
+    }
+
     pub(super) async fn ask_questions(&mut self) {
         for _ in 0..ASKED {
-            let scope = self.scope();
-            let capability = self.capability(scope);
+            let (capability, scope) = self.question();
             self.ask_who_can(capability, scope).await;
-            let scope = self.scope();
-            let (capability, user) = (self.capability(scope), self.dice.pick(&self.users()));
+            let (capability, scope) = self.question();
+            let user = self.dice.pick(&self.users());
             self.ask_why(user, capability, scope).await;
         }
     }
