@@ -19,7 +19,7 @@ const WORLDS: u64 = 6;
 
 /// Crowded ones, where everything meets, and others in which most people hold nothing in most places.
 fn sizes(seed: u64) -> Sizes {
-    let bindings = if seed % 2 == 0 { 60 } else { 22 };
+    let bindings = if seed.is_multiple_of(2) { 60 } else { 22 };
     Sizes { people: 13, teams: 4, organizations: 3, projects: 6, environments: 12, bindings }
 }
 
