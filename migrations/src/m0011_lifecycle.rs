@@ -12,11 +12,11 @@ const INDEXES: [&str; 3] = [
     "DROP INDEX ux_actions_running",
     "CREATE UNIQUE INDEX ux_actions_moving_link ON actions (environment_id) \
      WHERE state IN ('running', 'undoing') AND kind IN ('deploy', 'rollback')",
-    "CREATE UNIQUE INDEX ux_actions_running ON actions (deployment_id) WHERE state IN ('running', 'undoing')",
+    "CREATE UNIQUE INDEX ux_actions_in_hand ON actions (deployment_id) WHERE state IN ('running', 'undoing')",
 ];
 
 const INDEXES_BEFORE: [&str; 3] = [
-    "DROP INDEX ux_actions_running",
+    "DROP INDEX ux_actions_in_hand",
     "DROP INDEX ux_actions_moving_link",
     "CREATE UNIQUE INDEX ux_actions_running ON actions (environment_id) WHERE state IN ('running', 'undoing')",
 ];
