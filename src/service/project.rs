@@ -63,10 +63,17 @@ pub async fn update(op: &Op, id: ProjectId, name: DisplayName, expected_version:
 /// # Errors
 /// `InvalidInput` for numbers that cannot be; `Conflict` when it is no longer at `expected_version`; `Forbidden`, `NotFound`
 /// by `project.update`.
-pub async fn set_retention(op: &Op, id: ProjectId, retention: Retention, expected_version: i32) -> Result<Model> {
+pub async fn set_retention(
+    app: &App,
+    op: &Op,
+    id: ProjectId,
+    retention: Retention,
+    expected_version: i32,
+) -> Result<Model> {
     let (mut write, permit) = op.change::<cap::ProjectUpdate>("project.set_retention", id).await?;
     let row = store::project::set_retention(&mut write, &permit, retention.check()?, expected_version).await?;
     write.commit().await?;
+    app.changed.notify_one();
     Ok(row)
 }
 

@@ -117,7 +117,7 @@ impl ProjectMutation {
             keep_deployments: input.keep_deployments,
             revive_on_visit: input.revive_on_visit,
         };
-        let row = project::set_retention(op(ctx), id, retention, input.expected_version).await?;
+        let row = project::set_retention(app(ctx), op(ctx), id, retention, input.expected_version).await?;
         Ok(UpdateProjectPayload { project: Project(row) })
     }
 
