@@ -173,7 +173,7 @@ impl Things {
             let variables = json!({ "input": { "id": id } });
             Call { field, document, variables, onlooker }
         };
-        vec![
+        let mut all = vec![
             Call {
                 field: "Mutation.grantRole",
                 document: "mutation($input: GrantRoleInput!) { grantRole(input: $input) { binding { id } } }",
@@ -201,36 +201,6 @@ impl Things {
                 variables: json!({ "input": { "id": deployment, "reason": "to try" } }),
                 onlooker: "FORBIDDEN",
             },
-            call(
-                "Mutation.redeploy",
-                "mutation($input: DeploymentInput!) { redeploy(input: $input) { deployment { id } } }",
-                deployment,
-                "FORBIDDEN",
-            ),
-            call(
-                "Mutation.retireDeployment",
-                "mutation($input: DeploymentInput!) { retireDeployment(input: $input) { deployment { id } } }",
-                deployment,
-                "FORBIDDEN",
-            ),
-            call(
-                "Mutation.reviveDeployment",
-                "mutation($input: DeploymentInput!) { reviveDeployment(input: $input) { deployment { id } } }",
-                deployment,
-                "FORBIDDEN",
-            ),
-            call(
-                "Mutation.deleteDeployment",
-                "mutation($input: DeploymentInput!) { deleteDeployment(input: $input) { deployment { id } } }",
-                deployment,
-                "FORBIDDEN",
-            ),
-            call(
-                "Mutation.cancelDeployment",
-                "mutation($input: DeploymentInput!) { cancelDeployment(input: $input) { deployment { id } } }",
-                deployment,
-                "FORBIDDEN",
-            ),
             Call {
                 field: "Mutation.promoteDeployment",
                 document: "mutation($input: PromoteDeploymentInput!) {
@@ -269,7 +239,39 @@ impl Things {
                 &self.empty,
                 "FORBIDDEN",
             ),
-        ]
+        ];
+        let rolled_back = all.iter().position(|call| call.field == "Mutation.rollbackDeployment").unwrap();
+        all.splice(rolled_back + 1..rolled_back + 1, self.changes_of_state());
+        all
+    }
+
+    fn changes_of_state(&self) -> Vec<Call> {
+        let verbs = [
+            (
+                "Mutation.redeploy",
+                "mutation($input: DeploymentInput!) { redeploy(input: $input) { deployment { id } } }",
+            ),
+            (
+                "Mutation.retireDeployment",
+                "mutation($input: DeploymentInput!) { retireDeployment(input: $input) { deployment { id } } }",
+            ),
+            (
+                "Mutation.reviveDeployment",
+                "mutation($input: DeploymentInput!) { reviveDeployment(input: $input) { deployment { id } } }",
+            ),
+            (
+                "Mutation.deleteDeployment",
+                "mutation($input: DeploymentInput!) { deleteDeployment(input: $input) { deployment { id } } }",
+            ),
+            (
+                "Mutation.cancelDeployment",
+                "mutation($input: DeploymentInput!) { cancelDeployment(input: $input) { deployment { id } } }",
+            ),
+        ];
+        let variables = json!({ "input": { "id": self.deployment.id } });
+        verbs
+            .map(|(field, document)| Call { field, document, variables: variables.clone(), onlooker: "FORBIDDEN" })
+            .into()
     }
 }
 
