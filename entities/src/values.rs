@@ -100,6 +100,15 @@ words! {
         /// All effects are undone.
         Failed = "failed",
     }
+    /// For which environments of a project something counts.
+    CountsFor {
+        /// All of them.
+        Any = "any",
+        /// The production ones.
+        Production = "production",
+        /// The others.
+        Nonproduction = "nonproduction",
+    }
     /// How an attempt ended that the audit log tells of.
     AuditOutcome {
         /// It was done.

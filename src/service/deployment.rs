@@ -10,7 +10,7 @@ use entities::ids::{ActionId, DeploymentId, EnvironmentId};
 use entities::values::{ActionKind, ActionState, DeploymentKind, DeploymentState};
 use entities::{action, environment};
 
-use super::App;
+use super::{App, variable};
 use crate::authn::tokens;
 use crate::authz::{Held, Permit, cap};
 use crate::domain::configuration::{Configuration, ProjectFile};
@@ -128,6 +128,7 @@ pub async fn deploy(app: &App, op: &Op, id: DeploymentId) -> Result<Model> {
         });
     }
     let row = store::deployment::set_state(&mut write, &permit, &row, next).await?;
+    variable::keep_for(app, &mut write, &permit, id).await?;
     accept(op, &mut write, &permit, &row, Wanted { kind: ActionKind::Deploy, reason: None, expected: None }).await?;
     write.commit().await?;
     app.accepted.notify_one();

@@ -35,6 +35,7 @@ pub mod population;
 pub mod project;
 pub mod role;
 pub mod route;
+pub mod sealed;
 pub mod service_account;
 pub mod session;
 pub mod signing_key;
@@ -44,6 +45,7 @@ pub mod team_member;
 pub mod transfer;
 pub mod usage;
 pub mod user;
+pub mod variable;
 mod visible;
 pub mod write;
 
