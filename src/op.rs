@@ -23,7 +23,7 @@ mod target;
 
 pub use actor::Actor;
 pub use target::{Target, name, scope_name};
-use target::{judged_on, unseen, view};
+use target::{explained_on, judged_on, unseen, view};
 
 /// One operation.
 pub struct Op {
@@ -245,13 +245,14 @@ impl Op {
         let user = self.user()?;
         let (scope, kinds) = judged_on(write, target).await?;
         let packs = role::packs(write).await?;
-        let known = facts::of_scopes(write, &[scope]).await?;
+        let mut known = facts::of_scopes(write, &[scope]).await?;
+        let explained = explained_on(scope, kinds, &mut known);
         let facts = facts::of_actor(write, &packs, user, self.actor.narrowing()).await?.about(&known);
         let there = scope == Scope::Console || known.contains_key(&scope);
         if there || matches!(target, Target::Scope(_)) {
             write.concerns(scope, &known);
         }
-        let decision = there.then(|| explain(&facts, &packs, C::CAPABILITY, scope));
+        let decision = there.then(|| explain(&facts, &packs, C::CAPABILITY, explained));
         let verdict = judge(&Authority::of(&facts, &packs), &facts, target, (scope, kinds), rule);
         match &verdict {
             Ok(_) => {

@@ -5,8 +5,9 @@ use entities::ids::{
     ProjectId, RoleId, TeamId, TransferId, UserId, VariableId,
 };
 
-use crate::authz::{Capability, Kinds, Level, Scope};
+use crate::authz::{Capability, Kinds, Level, Scope, ScopeFact};
 use crate::error::{Error, Result};
+use crate::store::facts::ScopeFacts;
 use crate::store::{
     Source, api_key, eligible_role, facts, invitation, policy_test, role, service_account, transfer, variable,
 };
@@ -95,6 +96,19 @@ pub(super) async fn judged_on(source: &impl Source, target: Target) -> Result<(S
         }
     };
     Ok((found.unwrap_or(Scope::Environment(key.as_u128())), Kinds::Both))
+}
+
+/// The scope on which it is told why something is held, or is not: of what counts for one kind of environment that is one of
+/// this kind, which is imagined where there need be none.
+pub(super) fn explained_on(scope: Scope, kinds: Kinds, known: &mut ScopeFacts) -> Scope {
+    match (scope, kinds) {
+        (Scope::Project(key), Kinds::Only(kind)) if known.contains_key(&scope) => {
+            let imagined = Scope::Environment(key);
+            known.insert(imagined, ScopeFact::environment(key, kind, false));
+            imagined
+        }
+        _ => scope,
+    }
 }
 
 /// The capability without which it does not exist for somebody.

@@ -29,5 +29,6 @@ mod team;
 mod transfer;
 mod usage;
 mod variable;
+mod variable_cli;
 mod variable_of_programs;
 mod variable_secrecy;

@@ -30,13 +30,13 @@ async fn ground(ada: &Client) -> Ground {
     Ground { project, production, staging }
 }
 
-/// A role out of these capabilities, each with its environments, for somebody on the organization.
-async fn hold(ada: &Client, who: &Client, name: &str, held: &[(&str, &str)]) {
+/// A role out of these capabilities, each with its environments, for somebody on the organization; the binding.
+async fn hold(ada: &Client, who: &Client, name: &str, held: &[(&str, &str)]) -> String {
     let row = |capability: &str, environments: &str| json!({ "boundAt": "ORGANIZATION", "capability": capability, "environments": environments });
     let seen = [("organization.view", "ANY"), ("project.view", "ANY")];
     let rows: Vec<Value> = seen.iter().chain(held).map(|(capability, on)| row(capability, on)).collect();
     ada.ok(CREATE_ROLE, json!({ "input": { "name": name, "scope": "acme", "rows": rows } })).await;
-    ada.grant(who, &format!("custom/{name}"), "acme").await;
+    ada.grant(who, &format!("custom/{name}"), "acme").await
 }
 
 fn public(name: &str, value: &str) -> Value {
@@ -189,7 +189,7 @@ async fn who_may_not_view_production_learns_nothing_of_what_counts_there() {
     let (ada, ops) = (server.sign_up("ada").await, server.sign_up("ops").await);
     let Ground { project, production, staging } = ground(&ada).await;
     let everything = ["environment.view", "variable.view", "variable.manage", "secret.view", "secret.manage"];
-    hold(&ada, &ops, "ops", &everything.map(|it| (it, "NONPRODUCTION"))).await;
+    let binding = hold(&ada, &ops, "ops", &everything.map(|it| (it, "NONPRODUCTION"))).await;
     let everywhere = secret("SHARED", "s");
     let variables = [on("PRODUCTION", secret("CROWN", "j")), on("NONPRODUCTION", secret("TOY", "t")), everywhere];
     let made = ada.ok(SET, input(&project, &variables)).await["setVariables"]["variables"].clone();
@@ -222,6 +222,20 @@ async fn who_may_not_view_production_learns_nothing_of_what_counts_there() {
     // Outside production it is theirs, and what they cannot see takes no room.
     ops.ok(SET, input(&project, &[on("NONPRODUCTION", public("NEW", "1"))])).await;
     ops.ok(UNSET, input(&project, &[json!({ "name": "NEW", "environments": "NONPRODUCTION" })])).await;
+    let log = "query($filter: AuditFilter) { auditLog(scope: \"acme\", filter: $filter) { nodes {
+        outcome bindings details } } }";
+    let kept = ada.ok(log, json!({ "filter": { "actor": ops.account.id, "operation": "variable." } })).await;
+    let kept = kept["auditLog"]["nodes"].as_array().unwrap().clone();
+    let allowed = kept.iter().filter(|entry| entry["outcome"] == "ALLOWED");
+    assert!(
+        allowed.clone().count() == 2 && allowed.into_iter().all(|entry| entry["bindings"] == json!([binding])),
+        "{kept:?}"
+    );
+    let refused = kept.iter().find(|entry| entry["details"]["capability"] == "variable.manage").unwrap();
+    assert_eq!(
+        (&refused["details"]["reason"], &refused["details"]["binding"]),
+        (&json!("OTHER_ENVIRONMENT_KIND"), &json!(binding))
+    );
     ops.ok(SET, input(&staging.id, &[secret("CROWN", "mine")])).await;
     for (document, variables) in [
         (ON_ENVIRONMENT, json!({ "id": production.id })),
