@@ -32,6 +32,8 @@ pub(super) struct Things {
     pub(super) team: String,
     pub(super) empty: String,
     pub(super) owner: String,
+    /// A secret of the environment.
+    pub(super) secret: String,
 }
 
 impl Things {
@@ -50,7 +52,8 @@ impl Things {
         let mine = ada.ok("{ viewer { personalTeam { id } } }", json!({})).await;
         let team = mine["viewer"]["personalTeam"]["id"].as_str().unwrap().to_owned();
         let owner = ada.account.email.clone();
-        Self { organization, project, environment, deployment: draft.deployment, binding, team, empty, owner }
+        let secret = ada.set_variable(&environment.id, "TOKEN", "hidden", true).await;
+        Self { organization, project, environment, deployment: draft.deployment, binding, team, empty, owner, secret }
     }
 
     pub(super) fn reads(&self) -> Vec<Call> {
@@ -107,6 +110,24 @@ impl Things {
                 "ok",
             ),
             call("Deployment.log", "query($id: ID!) { deployment(id: $id) { log { text } } }", deployment, "FORBIDDEN"),
+            call(
+                "Project.variables",
+                "query($id: ID!) { project(id: $id) { variables { name } } }",
+                &self.project,
+                "FORBIDDEN",
+            ),
+            call(
+                "Environment.variables",
+                "query($id: ID!) { environment(id: $id) { variables { name } } }",
+                environment,
+                "FORBIDDEN",
+            ),
+            call(
+                "Environment.pendingChanges",
+                "query($id: ID!) { environment(id: $id) { pendingChanges { name } } }",
+                environment,
+                "FORBIDDEN",
+            ),
         ]
     }
 
@@ -161,6 +182,26 @@ impl Things {
                 "Mutation.updateEnvironment",
                 "mutation($input: UpdateEnvironmentInput!) { updateEnvironment(input: $input) { environment { id } } }",
                 named(&self.environment.id),
+                "FORBIDDEN",
+            ),
+            call(
+                "Mutation.setVariables",
+                "mutation($input: SetVariablesInput!) { setVariables(input: $input) { variables { name } } }",
+                json!({ "scope": self.environment.id,
+                    "variables": [{ "name": "LEVEL", "value": "info", "secret": false }] }),
+                "FORBIDDEN",
+            ),
+            // Who may not view variables is told that there is none.
+            call(
+                "Mutation.revealSecret",
+                "mutation($input: RevealSecretInput!) { revealSecret(input: $input) { name } }",
+                json!({ "id": self.secret }),
+                "NOT_FOUND",
+            ),
+            call(
+                "Mutation.unsetVariables",
+                "mutation($input: UnsetVariablesInput!) { unsetVariables(input: $input) { unsetIds } }",
+                json!({ "scope": self.environment.id, "variables": [{ "name": "TOKEN" }] }),
                 "FORBIDDEN",
             ),
         ]
