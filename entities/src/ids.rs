@@ -113,6 +113,8 @@ ids! {
     TransferId = "trf";
     /// Something that a user is told.
     NoticeId = "ntc";
+    /// A custom domain of an environment.
+    DomainId = "dom";
 }
 
 #[cfg(test)]

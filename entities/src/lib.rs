@@ -4,6 +4,7 @@ pub mod ids;
 pub mod values;
 
 pub mod access_change;
+pub mod acme_account;
 pub mod action;
 pub mod action_step;
 pub mod api_key;
@@ -11,7 +12,10 @@ pub mod audit_entry;
 pub mod binding;
 pub mod blob;
 pub mod capability_use;
+pub mod certificate;
 pub mod deployment;
+pub mod domain;
+pub mod edge_settings;
 pub mod eligible_role;
 pub mod environment;
 pub mod idempotency_key;

@@ -20,6 +20,7 @@ const WAIT: &str = "2";
 pub(super) enum Problem {
     BadRequest(&'static str),
     RequestTimeout,
+    Misdirected,
     UnknownLink,
     UnknownDomain,
     NotFound,
@@ -45,6 +46,7 @@ impl Problem {
         match self {
             Problem::BadRequest(_) => (StatusCode::BAD_REQUEST, "bad_request"),
             Problem::RequestTimeout => (StatusCode::REQUEST_TIMEOUT, "request_timeout"),
+            Problem::Misdirected => (StatusCode::MISDIRECTED_REQUEST, "misdirected"),
             Problem::UnknownLink => (StatusCode::NOT_FOUND, "unknown_host"),
             Problem::UnknownDomain => (StatusCode::NOT_FOUND, "unknown_host"),
             Problem::NotFound => (StatusCode::NOT_FOUND, "not_found"),
@@ -68,6 +70,11 @@ impl Problem {
                 "The upload stopped",
                 "The rest of the request did not arrive in time.",
                 "Check the connection and send it again.",
+            ),
+            Problem::Misdirected => (
+                "This connection is for another site",
+                "The connection was made for one host name and the request names another.",
+                "Send the request again on a connection of its own.",
             ),
             Problem::UnknownLink => (
                 "Nothing is deployed here",
@@ -132,6 +139,7 @@ impl Problem {
             Problem::Replaced => Some("0"),
             Problem::BadRequest(_)
             | Problem::RequestTimeout
+            | Problem::Misdirected
             | Problem::UnknownLink
             | Problem::UnknownDomain
             | Problem::NotFound

@@ -3,11 +3,15 @@
 use std::{borrow::Cow, convert::Infallible, net::SocketAddr, sync::Arc};
 
 use http_body_util::BodyExt;
-use hyper::{Request, Response, body::Incoming};
+use hyper::{
+    Method, Request, Response, StatusCode,
+    body::Incoming,
+    header::{CONTENT_TYPE, HeaderValue, LOCATION},
+};
 
 use super::{
     Shared,
-    body::{Claimed, ResponseBody},
+    body::{Claimed, ResponseBody, full},
     forward::{self, Peer},
     headers::{self, BadHost, REQUEST_ID},
     pages::{self, Asked, Form, Problem},
@@ -15,18 +19,29 @@ use super::{
     table::Lookup,
 };
 
+/// Whom a connection is with.
+#[derive(Clone)]
+pub(super) struct Client {
+    pub(super) address: SocketAddr,
+    /// The name that was asked for, if the connection is one of TLS.
+    pub(super) tls: Option<Arc<str>>,
+}
+
 /// Answers one request; what goes wrong becomes a page.
 pub(super) async fn respond(
     shared: Arc<Shared>,
-    address: SocketAddr,
-    request: Request<Incoming>,
+    client: Client,
+    mut request: Request<Incoming>,
 ) -> Result<Response<ResponseBody>, Infallible> {
+    headers::from_http2(&mut request);
     let request_id = shared.request_ids.of(request.headers());
     let accept = Form::wanted(request.headers());
     let host = headers::host(&request).map(Cow::into_owned);
     let name = host.clone().unwrap_or_default();
-    let peer = Peer { address, request_id };
+    let https = client.tls.is_some() || shared.config.https;
+    let peer = Peer { address: client.address, https, request_id };
     let answer = match host {
+        Ok(host) if client.tls.is_some_and(|asked_for| *asked_for != *host) => Err(Problem::Misdirected),
         Ok(host) => serve(&shared, &host, request, &peer).await,
         Err(bad) => Err(Problem::BadRequest(match bad {
             BadHost::Missing => "The request has no Host header.",
@@ -47,6 +62,15 @@ async fn serve(
     request: Request<Incoming>,
     peer: &Peer,
 ) -> Result<Response<ResponseBody>, Problem> {
+    if let Some(answer) = challenge(shared, &request) {
+        return Ok(answer);
+    }
+    if let Some(policy) = shared.table.policy(host)
+        && policy.redirect_to_https
+        && !peer.https
+    {
+        return to_https(shared.config.https_port, host, &request);
+    }
     let claim = match shared.table.claim(host) {
         Lookup::Found(claim) => claim,
         Lookup::Unknown { inside: true } => return Err(Problem::UnknownLink),
@@ -66,4 +90,27 @@ async fn serve(
             None => Err(Problem::BadGateway),
         },
     }
+}
+
+/// Where an authority looks for the proof that a host leads here (RFC 8555, 8.3).
+const CHALLENGES: &str = "/.well-known/acme-challenge/";
+
+/// The proof that an authority asks for; whatever else is below that path is the deployment's own.
+fn challenge(shared: &Shared, request: &Request<Incoming>) -> Option<Response<ResponseBody>> {
+    let token = request.uri().path().strip_prefix(CHALLENGES)?;
+    let answer = shared.table.challenge(token).filter(|_| request.method() == Method::GET)?;
+    let mut response = Response::new(full(answer));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+    Some(response)
+}
+
+/// To the same place over HTTPS, by the same method.
+fn to_https(port: u16, host: &str, request: &Request<Incoming>) -> Result<Response<ResponseBody>, Problem> {
+    let port = if port == 443 { String::new() } else { format!(":{port}") };
+    let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+    let location = HeaderValue::try_from(format!("https://{host}{port}{path}"));
+    let mut response = Response::new(full(""));
+    *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
+    response.headers_mut().insert(LOCATION, location.map_err(|_| Problem::BadRequest("The path is not valid."))?);
+    Ok(response)
 }

@@ -1,13 +1,15 @@
 //! What a permit can be wanted for, and on which scope it is judged. It decides nothing.
 
 use entities::ids::{
-    ApiKeyId, BindingId, DeploymentId, EligibleRoleId, EnvironmentId, Id, InvitationId, OrganizationId, PolicyTestId,
-    ProjectId, RoleId, TeamId, TransferId, UserId,
+    ApiKeyId, BindingId, DeploymentId, DomainId, EligibleRoleId, EnvironmentId, Id, InvitationId, OrganizationId,
+    PolicyTestId, ProjectId, RoleId, TeamId, TransferId, UserId,
 };
 
 use crate::authz::{Capability, Level, Scope};
 use crate::error::{Error, Result};
-use crate::store::{Source, api_key, eligible_role, facts, invitation, policy_test, role, service_account, transfer};
+use crate::store::{
+    Source, api_key, domain, eligible_role, facts, invitation, policy_test, role, service_account, transfer,
+};
 
 /// What a permit is wanted for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +18,8 @@ pub enum Target {
     Scope(Scope),
     /// A deployment, judged on its environment.
     Deployment(DeploymentId),
+    /// A custom domain, judged on its environment.
+    Domain(DomainId),
     /// A binding, judged where it sits.
     Binding(BindingId),
     /// A role that was made or imported, judged where it belongs.
@@ -48,7 +52,7 @@ macro_rules! targets {
     )* };
 }
 targets!(
-    DeploymentId => Deployment, BindingId => Binding, RoleId => Role, EligibleRoleId => EligibleRole,
+    DeploymentId => Deployment, DomainId => Domain, BindingId => Binding, RoleId => Role, EligibleRoleId => EligibleRole,
     PolicyTestId => PolicyTest, InvitationId => Invitation, TransferId => Transfer, ApiKeyId => Key
 );
 
@@ -70,6 +74,7 @@ pub(super) async fn scope_of(source: &impl Source, target: Target) -> Result<Sco
     let (found, key) = match target {
         Target::Scope(scope) => return Ok(scope),
         Target::Deployment(id) => (facts::of_deployment(source, id).await?, id.uuid()),
+        Target::Domain(id) => (domain::scope_of(source, id).await?, id.uuid()),
         Target::Binding(id) => (facts::of_binding(source, id).await?, id.uuid()),
         Target::Role(id) => (role::scope_of(source, id).await?, id.uuid()),
         Target::EligibleRole(id) => (eligible_role::scope_of(source, id).await?, id.uuid()),
@@ -90,6 +95,7 @@ pub(super) fn view(target: Target, scope: Scope) -> Capability {
     match target {
         Target::Scope(scope) => scope.view(),
         Target::Deployment(_) => Capability::DeploymentView,
+        Target::Domain(_) => Capability::DomainView,
         Target::Invitation(_) if scope.level() == Level::Team => Capability::TeamView,
         Target::Binding(_)
         | Target::Role(_)
@@ -112,6 +118,7 @@ pub(super) fn unseen(target: Target) -> Error {
         Target::Scope(Scope::Project(_)) => "project",
         Target::Scope(Scope::Environment(_)) => "environment",
         Target::Deployment(_) => "deployment",
+        Target::Domain(_) => "domain",
         Target::Binding(_) => "binding",
         Target::Role(_) => "role",
         Target::EligibleRole(_) => "eligible role",
@@ -129,6 +136,7 @@ pub fn name(target: Target) -> String {
     match target {
         Target::Scope(scope) => scope_name(scope),
         Target::Deployment(id) => id.to_string(),
+        Target::Domain(id) => id.to_string(),
         Target::Binding(id) => id.to_string(),
         Target::Role(id) => id.to_string(),
         Target::EligibleRole(id) => id.to_string(),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 
 use crate::config::Config;
+use crate::dns::Dns;
 use crate::error::Result;
 use crate::runtime::Driver;
 use crate::runtime::artifacts::Artifacts;
@@ -16,7 +17,9 @@ pub mod access;
 pub mod api_key;
 pub mod artifact;
 pub mod audit;
+pub mod certificate;
 pub mod deployment;
+pub mod domain;
 pub mod environment;
 pub mod explanation;
 pub mod follow;
@@ -50,12 +53,18 @@ pub struct App {
     pub artifacts: Artifacts,
     /// What runs processes.
     pub driver: Arc<dyn Driver>,
+    /// What is asked about custom domains.
+    pub dns: Dns,
+    /// Certificates of custom domains.
+    pub certificates: certificate::Certificates,
     /// Rung when an action was accepted.
     pub accepted: Arc<Notify>,
     /// Rung when what is to be served has changed.
     pub changed: Arc<Notify>,
     /// Rung when something was removed that may run or lie on a machine.
     pub removed: Arc<Notify>,
+    /// Rung when a domain was claimed.
+    pub claimed: Arc<Notify>,
 }
 
 impl App {

@@ -4,19 +4,24 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use tokio::sync::{Mutex, watch};
 
-use entities::ids::{DeploymentId, EnvironmentId, ProjectId};
+use entities::ids::{DeploymentId, DomainId, EnvironmentId, ProjectId};
 use entities::values::{DeploymentKind, DeploymentState};
 
+use crate::acme::Challenge;
 use crate::domain::configuration::{Configuration, StaticSite as SiteConfiguration};
 use crate::domain::host::{HostName, Link};
 use crate::edge::EdgeHandle;
-use crate::edge::routes::{Route, RouteTable, TargetSpec};
+use crate::edge::routes::{Policy, Route, RouteTable, TargetSpec};
 use crate::edge::static_site::{SiteOptions, StaticFile, StaticSite};
+use crate::edge::tls::Certificate;
 use crate::error::{Error, Result};
 use crate::runtime::Status;
 use crate::service::App;
+use crate::store::certificate;
+use crate::store::domain::{self, Served};
 use crate::store::path;
 use crate::store::route::{self, DeploymentRoute, EnvironmentRoute};
 use crate::workflow::run;
@@ -36,6 +41,10 @@ struct State {
     sites: HashMap<DeploymentId, Arc<StaticSite>>,
     /// Programs whose health was seen since this process began; others are said to be starting.
     healthy: HashMap<DeploymentId, SocketAddr>,
+    /// Certificates that were opened, and when each was issued.
+    certificates: HashMap<DomainId, (DateTime<Utc>, Certificate)>,
+    /// By domain: what an authority is about to look for.
+    challenges: HashMap<String, Challenge>,
 }
 
 /// Names the live target of one link: the same key keeps its connections.
@@ -65,11 +74,21 @@ impl Publisher {
             // One at a time: a table read earlier must not replace one read later.
             let mut state = self.state.lock().await;
             let (environments, deployments) = route::all(&self.app.store).await?;
-            let table = self.table(&mut state, &environments, &deployments).await?;
+            let served = domain::served(&self.app.store).await?;
+            let mut routes = self.table(&mut state, &environments, &deployments).await?;
+            add_domains(&mut routes, &served, &environments, |path| self.host(path, None));
             state.version += 1;
             let version = state.version;
-            let base_domain = self.app.config.base_domain.to_string();
-            self.sender.send_replace(Arc::new(RouteTable { version, base_domain, routes: table }));
+            let certificates = self.certificates(&mut state, &served).await?;
+            let table = RouteTable {
+                version,
+                base_domain: self.app.config.base_domain.to_string(),
+                routes,
+                policies: self.policies(&served, &certificates),
+                certificates,
+                challenges: state.challenges.values().map(|it| (it.token.clone(), it.answer.clone())).collect(),
+            };
+            self.sender.send_replace(Arc::new(table));
             version
         };
         if let Some(edge) = self.edge.get() {
@@ -91,6 +110,60 @@ impl Publisher {
     /// Whether a program is known to answer at this address.
     pub async fn knows(&self, id: DeploymentId, address: SocketAddr) -> bool {
         self.state.lock().await.healthy.get(&id) == Some(&address)
+    }
+
+    /// Makes the edge answer an authority that looks for the proof of a domain.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database does not answer.
+    pub async fn answer(&self, domain: &str, challenge: Challenge) -> Result<()> {
+        self.state.lock().await.challenges.insert(domain.to_owned(), challenge);
+        self.publish().await
+    }
+
+    /// The authority has looked. The answer goes with the next table.
+    pub async fn no_answer(&self, domain: &str) {
+        self.state.lock().await.challenges.remove(domain);
+    }
+
+    /// The certificates of the domains that are served, by host.
+    async fn certificates(&self, state: &mut State, served: &[Served]) -> Result<HashMap<String, Certificate>> {
+        let issued = certificate::all(&self.app.store).await?;
+        let issued: HashMap<DomainId, DateTime<Utc>> =
+            issued.into_iter().filter_map(|(id, _, issued)| Some((id, issued?))).collect();
+        state.certificates.retain(|id, (at, _)| issued.get(id) == Some(at));
+        let mut by_host = HashMap::new();
+        for domain in served {
+            let Some(at) = issued.get(&domain.id) else { continue };
+            if !state.certificates.contains_key(&domain.id)
+                && let Some(opened) = self.opened(domain).await?
+            {
+                state.certificates.insert(domain.id, (*at, opened));
+            }
+            if let Some((_, certificate)) = state.certificates.get(&domain.id) {
+                by_host.insert(domain.name.clone(), certificate.clone());
+            }
+        }
+        Ok(by_host)
+    }
+
+    /// A certificate that cannot be used is no reason not to serve all others.
+    async fn opened(&self, domain: &Served) -> Result<Option<Certificate>> {
+        let Some(row) = certificate::find(&self.app.store, domain.id).await? else { return Ok(None) };
+        let opened = self.app.certificates.open(row).map_err(|error| format!("{error:?}"));
+        let parsed = opened.and_then(|opened| opened.map(|it| Certificate::parse(&it.chain, &it.key)).transpose());
+        Ok(parsed.unwrap_or_else(|error| {
+            tracing::error!(domain = domain.name, error, "a certificate cannot be used");
+            None
+        }))
+    }
+
+    /// Plain requests are sent on only where there is something to send them to.
+    fn policies(&self, served: &[Served], certificates: &HashMap<String, Certificate>) -> HashMap<String, Arc<Policy>> {
+        let tls = self.app.config.edge_tls_listen.is_some();
+        let redirect = |it: &&Served| tls && it.redirect_to_https && certificates.contains_key(&it.name);
+        let policy = |it: &Served| (it.name.clone(), Arc::new(Policy { redirect_to_https: true }));
+        served.iter().filter(redirect).map(policy).collect()
     }
 
     /// The host of an environment's link.
@@ -199,6 +272,23 @@ fn options(configuration: &SiteConfiguration) -> SiteOptions {
 /// The part of a path below the served folder.
 fn below<'a>(root: &str, path: &'a str) -> Option<&'a str> {
     if root == "." { Some(path) } else { path.strip_prefix(root)?.strip_prefix('/') }
+}
+
+/// Every proved domain leads where its environment's link does.
+fn add_domains(
+    table: &mut HashMap<String, Route>,
+    served: &[Served],
+    environments: &[EnvironmentRoute],
+    link: impl Fn(&str) -> Option<HostName>,
+) {
+    let paths: HashMap<EnvironmentId, &str> = environments.iter().map(|e| (e.id, e.path.as_str())).collect();
+    for domain in served {
+        let link = paths.get(&domain.environment_id).and_then(|path| link(path));
+        let Some(route) = link.and_then(|link| table.get(link.as_str())) else { continue };
+        let key = format!("{} {}", domain.name, route.deployment);
+        let route = Route { key, ..route.clone() };
+        table.insert(domain.name.clone(), route);
+    }
 }
 
 fn route_to(host: &HostName, deployment: DeploymentId, target: TargetSpec) -> Route {

@@ -4,6 +4,7 @@ use async_graphql::MergedObject;
 
 pub(super) mod access;
 mod deployment;
+mod domain;
 mod environment;
 mod invitation;
 mod organization;
@@ -30,4 +31,5 @@ pub struct Mutation(
     invitation::InvitationMutation,
     service_account::ServiceAccountMutation,
     deployment::DeploymentMutation,
+    domain::DomainMutation,
 );

@@ -4,13 +4,13 @@ use async_graphql::{Context, ID, Object};
 use chrono::{DateTime, Utc};
 
 use entities::environment::Model;
-use entities::ids::DeploymentId;
+use entities::ids::{DeploymentId, DomainId};
 
 use super::access::{RoleBinding, bindings};
 use super::invitation::{Invitation, invitations};
 use super::permission::{ViewerCapability, viewer_can, viewer_capabilities};
 use super::project::path;
-use super::{Deployment, Project};
+use super::{Deployment, Domain, Project};
 use crate::authz::cap;
 use crate::domain::host::Link;
 use crate::error::{Error, Result};
@@ -117,6 +117,22 @@ impl Environment {
         let permit = op(ctx).permit::<cap::DeploymentView>(self.0.id).await?;
         let rows = store::deployment::list(op(ctx).store(), &permit, &page).await?;
         Ok(connection(rows, |row| row.id, Deployment))
+    }
+
+    /// Its custom domains, in the order in which they were added. Requires `domain.view`.
+    #[graphql(directive = requires::apply("domain.view".into(), "id".into()))]
+    async fn domains(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> Result<Listed<Domain>> {
+        let page = page::<DomainId>(first, after, last, before, false)?;
+        let permit = op(ctx).permit::<cap::DomainView>(self.0.id).await?;
+        let rows = store::domain::list(op(ctx).store(), &permit, &page).await?;
+        Ok(connection(rows, |row| row.id, Domain))
     }
 
     /// Who holds which role here. Requires `member.view`.

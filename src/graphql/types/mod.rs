@@ -6,6 +6,7 @@ pub(super) mod access;
 pub(super) mod audit;
 pub(super) mod console;
 pub(super) mod deployment;
+pub(super) mod domain;
 pub(super) mod environment;
 pub(super) mod invitation;
 pub(super) mod organization;
@@ -20,6 +21,7 @@ pub(super) mod team;
 pub(super) mod user;
 
 pub(super) use deployment::Deployment;
+pub(super) use domain::Domain;
 pub(super) use environment::Environment;
 pub(super) use organization::Organization;
 pub(super) use project::Project;

@@ -1,7 +1,6 @@
 //! What the tests of edge and runtime share: a rig around the edge, programs in this process, raw connections.
 
 use std::{
-    collections::HashMap,
     convert::Infallible,
     net::SocketAddr,
     path::Path,
@@ -46,7 +45,7 @@ pub(crate) struct Rig {
 
 impl Rig {
     pub(crate) async fn new(config: EdgeConfig) -> Self {
-        let table = RouteTable { version: 1, base_domain: "apps.test".to_owned(), routes: HashMap::new() };
+        let table = RouteTable { version: 1, base_domain: "apps.test".to_owned(), ..RouteTable::default() };
         let (sender, receiver) = watch::channel(Arc::new(table.clone()));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let edge = EdgeHandle::start(listener, receiver, config).unwrap();

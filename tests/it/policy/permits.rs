@@ -29,6 +29,7 @@ pub(super) struct Things {
     pub(super) environment: Environment,
     pub(super) deployment: Deployment,
     pub(super) binding: String,
+    pub(super) domain: String,
     pub(super) team: String,
     pub(super) empty: String,
     pub(super) owner: String,
@@ -47,10 +48,11 @@ impl Things {
         for organization in [&organization, &empty] {
             ada.grant(onlooker, "ownstak/viewer", organization).await;
         }
+        let domain = ada.add_domain(&environment, "www.customer.test").await;
         let mine = ada.ok("{ viewer { personalTeam { id } } }", json!({})).await;
         let team = mine["viewer"]["personalTeam"]["id"].as_str().unwrap().to_owned();
         let owner = ada.account.email.clone();
-        Self { organization, project, environment, deployment: draft.deployment, binding, team, empty, owner }
+        Self { organization, project, environment, deployment: draft.deployment, binding, domain, team, empty, owner }
     }
 
     pub(super) fn reads(&self) -> Vec<Call> {
@@ -100,6 +102,12 @@ impl Things {
                 environment,
                 "ok",
             ),
+            call(
+                "Environment.domains",
+                "query($id: ID!) { environment(id: $id) { domains { nodes { id } } } }",
+                environment,
+                "ok",
+            ),
             call("Deployment.log", "query($id: ID!) { deployment(id: $id) { log { text } } }", deployment, "FORBIDDEN"),
         ]
     }
@@ -137,6 +145,30 @@ impl Things {
                 "Mutation.createDeployment",
                 "mutation($input: CreateDeploymentInput!) { createDeployment(input: $input) { deployment { id } } }",
                 draft_input(&self.environment, &files, None)["input"].clone(),
+                "FORBIDDEN",
+            ),
+            call(
+                "Mutation.addDomain",
+                "mutation($input: AddDomainInput!) { addDomain(input: $input) { domain { id } } }",
+                json!({ "name": "new.customer.test", "environmentId": self.environment.id }),
+                "FORBIDDEN",
+            ),
+            call(
+                "Mutation.updateDomain",
+                "mutation($input: UpdateDomainInput!) { updateDomain(input: $input) { domain { id } } }",
+                json!({ "id": self.domain, "redirectToHttps": false }),
+                "FORBIDDEN",
+            ),
+            call(
+                "Mutation.verifyDomain",
+                "mutation($input: VerifyDomainInput!) { verifyDomain(input: $input) { domain { id } } }",
+                json!({ "id": self.domain }),
+                "FORBIDDEN",
+            ),
+            call(
+                "Mutation.removeDomain",
+                "mutation($input: RemoveDomainInput!) { removeDomain(input: $input) { removedId } }",
+                json!({ "id": self.domain }),
                 "FORBIDDEN",
             ),
             call(

@@ -3,9 +3,11 @@
 mod access;
 mod audit;
 mod audit_export;
+mod certificate;
 mod crash;
 mod demo;
 mod deployment;
+mod domain;
 mod edge;
 mod eligible_role;
 mod environment;
