@@ -7,3 +7,4 @@ mod static_site;
 mod streams;
 mod support;
 mod switch;
+mod tls;
