@@ -209,7 +209,7 @@ mod tests {
             ("münchen.example", "not_ascii"),
             ("ex\u{430}mple.com", "not_ascii"),
             ("example\u{3002}com", "not_ascii"),
-            ("xn--.example", "punycode"),
+            ("xn--.example", "host"),
             ("xn--zzzzzzzz99999.example", "punycode"),
             ("xn--example-.com", "host"),
             ("reeve.example", "own"),
@@ -263,7 +263,8 @@ mod tests {
         fn whatever_is_taken_is_a_host_name_in_its_only_spelling(text in "\\PC{0,40}|[a-z0-9.-]{1,30}") {
             let base = BaseDomain::parse("reeve.example").unwrap();
             if let Ok(domain) = CustomDomain::parse(&text, &base) {
-                prop_assert_eq!(HostName::parse(domain.as_str()).unwrap().as_str(), domain.as_str());
+                let host = HostName::parse(domain.as_str()).unwrap();
+                prop_assert_eq!(host.as_str(), domain.as_str());
                 prop_assert_eq!(CustomDomain::parse(domain.as_str(), &base), Ok(domain));
             }
         }

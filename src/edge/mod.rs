@@ -2,10 +2,12 @@
 //! request. It sees a watch channel of routes and nothing else: no store, no database, no policy.
 
 mod body;
+mod compress;
 mod conditional;
 mod forward;
 mod headers;
 mod pages;
+pub mod policy;
 mod respond;
 pub mod routes;
 mod server;

@@ -3,7 +3,7 @@
 
 use std::{collections::HashMap, net::SocketAddr, sync::Arc};
 
-use super::{static_site::StaticSite, tls::Certificate};
+use super::{policy::Policy, static_site::StaticSite, tls::Certificate};
 
 /// Everything that the edge serves at one moment.
 #[derive(Clone, Debug, Default)]
@@ -20,13 +20,6 @@ pub struct RouteTable {
     pub policies: HashMap<String, Arc<Policy>>,
     /// Files below `/.well-known/acme-challenge/`, on every host: name and content.
     pub challenges: HashMap<String, String>,
-}
-
-/// What the edge does for a host beside serving it.
-#[derive(Clone, Debug, Default)]
-pub struct Policy {
-    /// Plain requests are sent on to HTTPS.
-    pub redirect_to_https: bool,
 }
 
 /// Where one host leads.

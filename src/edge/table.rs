@@ -11,7 +11,8 @@ use arc_swap::ArcSwap;
 
 use super::{
     DrainReport, StillRouted,
-    routes::{Policy, RouteTable},
+    policy::Policy,
+    routes::RouteTable,
     target::{Claim, Target},
     tls::Certificate,
 };

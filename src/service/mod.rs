@@ -20,6 +20,7 @@ pub mod audit;
 pub mod certificate;
 pub mod deployment;
 pub mod domain;
+pub mod edge;
 pub mod environment;
 pub mod explanation;
 pub mod follow;

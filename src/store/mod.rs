@@ -21,6 +21,7 @@ pub mod binding;
 pub mod certificate;
 pub mod deployment;
 pub mod domain;
+pub mod edge_settings;
 pub mod eligible_role;
 pub mod environment;
 pub mod epoch;

@@ -6,6 +6,7 @@ pub mod domains;
 pub mod instances;
 pub mod keys;
 pub mod leftovers;
+mod policies;
 pub mod routes;
 pub mod sessions;
 pub mod uses;

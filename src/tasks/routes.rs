@@ -1,29 +1,27 @@
 //! Makes the edge serve what the database says: one table of all links, published as a whole.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
 use tokio::sync::{Mutex, watch};
 
-use entities::ids::{DeploymentId, DomainId, EnvironmentId, ProjectId};
+use entities::ids::{DeploymentId, EnvironmentId, ProjectId};
 use entities::values::{DeploymentKind, DeploymentState};
 
 use crate::acme::Challenge;
 use crate::domain::configuration::{Configuration, StaticSite as SiteConfiguration};
 use crate::domain::host::{HostName, Link};
 use crate::edge::EdgeHandle;
-use crate::edge::routes::{Policy, Route, RouteTable, TargetSpec};
+use crate::edge::routes::{Route, RouteTable, TargetSpec};
 use crate::edge::static_site::{SiteOptions, StaticFile, StaticSite};
-use crate::edge::tls::Certificate;
 use crate::error::{Error, Result};
 use crate::runtime::Status;
 use crate::service::App;
-use crate::store::certificate;
 use crate::store::domain::{self, Served};
 use crate::store::path;
 use crate::store::route::{self, DeploymentRoute, EnvironmentRoute};
+use crate::tasks::policies::{Opened, policies};
 use crate::workflow::run;
 
 /// Publishes tables of routes.
@@ -41,8 +39,8 @@ struct State {
     sites: HashMap<DeploymentId, Arc<StaticSite>>,
     /// Programs whose health was seen since this process began; others are said to be starting.
     healthy: HashMap<DeploymentId, SocketAddr>,
-    /// Certificates that were opened, and when each was issued.
-    certificates: HashMap<DomainId, (DateTime<Utc>, Certificate)>,
+    /// Certificates and settings.
+    opened: Opened,
     /// By domain: what an authority is about to look for.
     challenges: HashMap<String, Challenge>,
 }
@@ -79,12 +77,22 @@ impl Publisher {
             add_domains(&mut routes, &served, &environments, |path| self.host(path, None));
             state.version += 1;
             let version = state.version;
-            let certificates = self.certificates(&mut state, &served).await?;
+            let certificates = state.opened.certificates(&self.app, &served).await?;
+            let rules = state.opened.rules(&self.app).await?;
+            let of_deployment: HashMap<String, EnvironmentId> =
+                deployments.iter().map(|row| (row.id.to_string(), row.environment_id)).collect();
+            let hosts = routes.iter();
+            let hosts = hosts.filter_map(|(host, to)| Some((host.as_str(), *of_deployment.get(&to.deployment)?)));
+            let tls = self.app.config.edge_tls_listen.is_some();
+            let redirected: HashSet<&str> =
+                served.iter().filter(|domain| tls && domain.redirect_to_https).map(|it| it.name.as_str()).collect();
+            // Plain requests are sent on only where there is something to send them to.
+            let policies = policies(hosts, &rules, |host| redirected.contains(host) && certificates.contains_key(host));
             let table = RouteTable {
                 version,
                 base_domain: self.app.config.base_domain.to_string(),
                 routes,
-                policies: self.policies(&served, &certificates),
+                policies,
                 certificates,
                 challenges: state.challenges.values().map(|it| (it.token.clone(), it.answer.clone())).collect(),
             };
@@ -124,46 +132,6 @@ impl Publisher {
     /// The authority has looked. The answer goes with the next table.
     pub async fn no_answer(&self, domain: &str) {
         self.state.lock().await.challenges.remove(domain);
-    }
-
-    /// The certificates of the domains that are served, by host.
-    async fn certificates(&self, state: &mut State, served: &[Served]) -> Result<HashMap<String, Certificate>> {
-        let issued = certificate::all(&self.app.store).await?;
-        let issued: HashMap<DomainId, DateTime<Utc>> =
-            issued.into_iter().filter_map(|(id, _, issued)| Some((id, issued?))).collect();
-        state.certificates.retain(|id, (at, _)| issued.get(id) == Some(at));
-        let mut by_host = HashMap::new();
-        for domain in served {
-            let Some(at) = issued.get(&domain.id) else { continue };
-            if !state.certificates.contains_key(&domain.id)
-                && let Some(opened) = self.opened(domain).await?
-            {
-                state.certificates.insert(domain.id, (*at, opened));
-            }
-            if let Some((_, certificate)) = state.certificates.get(&domain.id) {
-                by_host.insert(domain.name.clone(), certificate.clone());
-            }
-        }
-        Ok(by_host)
-    }
-
-    /// A certificate that cannot be used is no reason not to serve all others.
-    async fn opened(&self, domain: &Served) -> Result<Option<Certificate>> {
-        let Some(row) = certificate::find(&self.app.store, domain.id).await? else { return Ok(None) };
-        let opened = self.app.certificates.open(row).map_err(|error| format!("{error:?}"));
-        let parsed = opened.and_then(|opened| opened.map(|it| Certificate::parse(&it.chain, &it.key)).transpose());
-        Ok(parsed.unwrap_or_else(|error| {
-            tracing::error!(domain = domain.name, error, "a certificate cannot be used");
-            None
-        }))
-    }
-
-    /// Plain requests are sent on only where there is something to send them to.
-    fn policies(&self, served: &[Served], certificates: &HashMap<String, Certificate>) -> HashMap<String, Arc<Policy>> {
-        let tls = self.app.config.edge_tls_listen.is_some();
-        let redirect = |it: &&Served| tls && it.redirect_to_https && certificates.contains_key(&it.name);
-        let policy = |it: &Served| (it.name.clone(), Arc::new(Policy { redirect_to_https: true }));
-        served.iter().filter(redirect).map(policy).collect()
     }
 
     /// The host of an environment's link.

@@ -5,6 +5,7 @@ use async_graphql::MergedObject;
 pub(super) mod access;
 mod deployment;
 mod domain;
+mod edge;
 mod environment;
 mod invitation;
 mod organization;
@@ -32,4 +33,5 @@ pub struct Mutation(
     service_account::ServiceAccountMutation,
     deployment::DeploymentMutation,
     domain::DomainMutation,
+    edge::EdgeMutation,
 );

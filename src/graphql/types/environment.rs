@@ -7,6 +7,7 @@ use entities::environment::Model;
 use entities::ids::{DeploymentId, DomainId};
 
 use super::access::{RoleBinding, bindings};
+use super::edge::EdgeSettings;
 use super::invitation::{Invitation, invitations};
 use super::permission::{ViewerCapability, viewer_can, viewer_capabilities};
 use super::project::path;
@@ -17,6 +18,7 @@ use crate::error::{Error, Result};
 use crate::graphql::context::{app, loaders, op};
 use crate::graphql::directive::requires;
 use crate::graphql::page::{Listed, connection, page};
+use crate::service::edge;
 use crate::store;
 
 /// An environment of a project.
@@ -133,6 +135,12 @@ impl Environment {
         let permit = op(ctx).permit::<cap::DomainView>(self.0.id).await?;
         let rows = store::domain::list(op(ctx).store(), &permit, &page).await?;
         Ok(connection(rows, |row| row.id, Domain))
+    }
+
+    /// What the edge does for it beside serving it. Requires `edge.manage`.
+    #[graphql(directive = requires::apply("edge.manage".into(), "id".into()))]
+    async fn edge_settings(&self, ctx: &Context<'_>) -> Result<EdgeSettings> {
+        Ok(edge::settings(op(ctx), self.0.id).await?.into())
     }
 
     /// Who holds which role here. Requires `member.view`.

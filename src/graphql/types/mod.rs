@@ -7,6 +7,7 @@ pub(super) mod audit;
 pub(super) mod console;
 pub(super) mod deployment;
 pub(super) mod domain;
+pub(super) mod edge;
 pub(super) mod environment;
 pub(super) mod invitation;
 pub(super) mod organization;

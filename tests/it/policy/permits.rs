@@ -108,6 +108,12 @@ impl Things {
                 environment,
                 "ok",
             ),
+            call(
+                "Environment.edgeSettings",
+                "query($id: ID!) { environment(id: $id) { edgeSettings { version } } }",
+                environment,
+                "FORBIDDEN",
+            ),
             call("Deployment.log", "query($id: ID!) { deployment(id: $id) { log { text } } }", deployment, "FORBIDDEN"),
         ]
     }
@@ -151,6 +157,12 @@ impl Things {
                 "Mutation.addDomain",
                 "mutation($input: AddDomainInput!) { addDomain(input: $input) { domain { id } } }",
                 json!({ "name": "new.customer.test", "environmentId": self.environment.id }),
+                "FORBIDDEN",
+            ),
+            call(
+                "Mutation.updateEdgeSettings",
+                "mutation($input: UpdateEdgeSettingsInput!) { updateEdgeSettings(input: $input) { settings { version } } }",
+                json!({ "environmentId": self.environment.id, "compression": false, "expectedVersion": 0 }),
                 "FORBIDDEN",
             ),
             call(

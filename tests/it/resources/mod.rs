@@ -9,6 +9,7 @@ mod demo;
 mod deployment;
 mod domain;
 mod edge;
+mod edge_settings;
 mod eligible_role;
 mod environment;
 mod forgery;
