@@ -166,7 +166,6 @@ impl Things {
             variables: json!({ "input": input }),
             onlooker,
         };
-        let named = |id: &str| json!({ "id": id, "name": "New name", "expectedVersion": 1 });
         vec![
             call(
                 "Mutation.createOrganization",

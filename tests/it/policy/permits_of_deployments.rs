@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::permits::{Call, Things};
 
 impl Things {
-    /// What is changed of the environment beside its deployments.
+    /// What is changed of things and of the environment beside its deployments.
     pub(super) fn changes_of_environments(&self) -> Vec<Call> {
         let call = |field, document, input: Value, onlooker| Call {
             field,
@@ -14,6 +14,7 @@ impl Things {
             variables: json!({ "input": input }),
             onlooker,
         };
+        let named = |id: &str| json!({ "id": id, "name": "New name", "expectedVersion": 1 });
         vec![
             call(
                 "Mutation.addDomain",
