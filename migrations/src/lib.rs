@@ -13,6 +13,7 @@ mod m0007_roles;
 mod m0008_people;
 mod m0009_audit;
 mod m0010_access_changes;
+mod m0012_project_users;
 
 /// Every migration, in order.
 pub struct Migrator;
@@ -31,6 +32,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0008_people::Migration),
             Box::new(m0009_audit::Migration),
             Box::new(m0010_access_changes::Migration),
+            Box::new(m0012_project_users::Migration),
         ]
     }
 }

@@ -38,7 +38,8 @@ pub use self::{
     people::{AcceptArgs, InviteArgs, TeamCommand},
     rollback::RollbackArgs,
     serve::{
-        BootstrapArgs, LogFormat, MigrateArgs, RotateKeysArgs, SampleArgs, SchemaArgs, ServeArgs, ShimArgs, StorageArgs,
+        BootstrapArgs, IsolationArg, LogFormat, MigrateArgs, RotateKeysArgs, SampleArgs, SchemaArgs, ServeArgs,
+        ShimArgs, StorageArgs,
     },
     session::{LoginArgs, SignupArgs},
     who::{ReviewArgs, WhoCanArgs},

@@ -8,8 +8,8 @@ use tracing_subscriber::EnvFilter;
 
 use super::output::say;
 use super::{demo, report};
-use crate::cli::{LogFormat, ServeArgs};
-use crate::config::{Config, Layer};
+use crate::cli::{IsolationArg, LogFormat, ServeArgs};
+use crate::config::{Config, Isolation, Layer};
 use crate::domain::quote;
 use crate::error::{Error, Result};
 use crate::server;
@@ -62,6 +62,11 @@ fn configured(args: ServeArgs) -> Result<Config> {
         base_domain: args.base_domain,
         public_url: args.public_url,
         edge_url: args.edge_url,
+        production: args.production.then_some(true),
+        isolation: args.isolation.map(|how| match how {
+            IsolationArg::Auto => Isolation::Auto,
+            IsolationArg::None => Isolation::None,
+        }),
         ..Layer::default()
     };
     let config = Config::defaults("data".into())?.with(file)?.with(flags)?;

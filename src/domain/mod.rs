@@ -10,5 +10,6 @@ pub mod manifest;
 pub mod name;
 pub mod password;
 pub mod path;
+pub mod tier;
 
 pub use invalid::{Invalid, quote};

@@ -3,6 +3,7 @@
 
 mod body;
 mod conditional;
+mod connector;
 mod forward;
 mod headers;
 mod pages;

@@ -38,7 +38,7 @@ pub(super) struct Target {
 impl Target {
     pub(super) fn new(route: Route, connect: Duration) -> Arc<Self> {
         let upstream = match &route.target {
-            TargetSpec::Process(address) => Upstream::new(*address, connect),
+            TargetSpec::Process(address) => Upstream::new(address.clone(), connect),
             TargetSpec::Starting | TargetSpec::Failed { .. } | TargetSpec::Stopped { .. } | TargetSpec::Static(_) => {
                 None
             }

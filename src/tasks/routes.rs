@@ -1,7 +1,6 @@
 //! Makes the edge serve what the database says: one table of all links, published as a whole.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::sync::{Mutex, watch};
@@ -15,6 +14,7 @@ use crate::edge::EdgeHandle;
 use crate::edge::routes::{Route, RouteTable, TargetSpec};
 use crate::edge::static_site::{SiteOptions, StaticFile, StaticSite};
 use crate::error::{Error, Result};
+use crate::reach::Address;
 use crate::runtime::Status;
 use crate::service::App;
 use crate::store::path;
@@ -35,7 +35,7 @@ struct State {
     version: u64,
     sites: HashMap<DeploymentId, Arc<StaticSite>>,
     /// Programs whose health was seen since this process began; others are said to be starting.
-    healthy: HashMap<DeploymentId, SocketAddr>,
+    healthy: HashMap<DeploymentId, Address>,
 }
 
 /// Names the live target of one link: the same key keeps its connections.
@@ -79,7 +79,7 @@ impl Publisher {
     }
 
     /// Notes that a program answered as it should, so that its links open with the next table.
-    pub async fn is_healthy(&self, id: DeploymentId, address: SocketAddr) {
+    pub async fn is_healthy(&self, id: DeploymentId, address: Address) {
         self.state.lock().await.healthy.insert(id, address);
     }
 
@@ -89,8 +89,8 @@ impl Publisher {
     }
 
     /// Whether a program is known to answer at this address.
-    pub async fn knows(&self, id: DeploymentId, address: SocketAddr) -> bool {
-        self.state.lock().await.healthy.get(&id) == Some(&address)
+    pub async fn knows(&self, id: DeploymentId, address: &Address) -> bool {
+        self.state.lock().await.healthy.get(&id) == Some(address)
     }
 
     /// The host of an environment's link.
@@ -151,7 +151,7 @@ impl Publisher {
                 DeploymentKind::Static => TargetSpec::Static(self.site(state, project, row).await?),
                 // One that was not seen to answer yet is starting.
                 DeploymentKind::Process => {
-                    state.healthy.get(&row.id).copied().map_or(TargetSpec::Starting, TargetSpec::Process)
+                    state.healthy.get(&row.id).cloned().map_or(TargetSpec::Starting, TargetSpec::Process)
                 }
             },
             DeploymentState::Draft
@@ -209,7 +209,7 @@ fn route_to(host: &HostName, deployment: DeploymentId, target: TargetSpec) -> Ro
 ///
 /// # Errors
 /// `Internal` when the runtime cannot tell.
-pub async fn running(app: &App, id: DeploymentId) -> Result<Option<SocketAddr>> {
+pub async fn running(app: &App, id: DeploymentId) -> Result<Option<Address>> {
     Ok(match app.driver.status(&id.to_string()).await? {
         Status::Running { address, .. } => Some(address),
         Status::Exited { .. } | Status::Absent => None,

@@ -8,7 +8,7 @@ use std::time::Duration;
 use entities::ids::SessionId;
 use reeve::audit::Entry;
 use reeve::authz::Packs;
-use reeve::config::Config;
+use reeve::config::{Config, Isolation};
 use reeve::domain::email::EmailAddress;
 use reeve::op::{Actor, Op};
 use reeve::server::Server;
@@ -51,6 +51,8 @@ impl TestServer {
         config.sign_in_attempts_per_minute = NonZeroU32::new(100_000).unwrap();
         config.lease = Duration::from_secs(2);
         config.drain_grace = Duration::from_secs(2);
+        // No shim can be made of the program of the tests.
+        config.isolation = Isolation::None;
         set_up(&mut config);
         let running = Some(run(config.clone()).await);
         Self { running, config, data, _database: database }
