@@ -73,18 +73,18 @@ pub(super) fn project_file(mood: Mood) -> String {
 }
 
 /// The machine's own: what lies in somebody's home is not there behind walls.
-pub(super) fn interpreter() -> &'static str {
+pub(crate) fn interpreter() -> &'static str {
     const PYTHON: &str = "/usr/bin/python3";
     assert!(std::path::Path::new(PYTHON).exists(), "these stories need `{PYTHON}`");
     PYTHON
 }
 
 /// What a version answers: long enough that half of it would be noticed.
-pub(super) fn page(version: &str) -> String {
+pub(crate) fn page(version: &str) -> String {
     format!("{version} ").repeat(300)
 }
 
 /// The version that a page names, if all of the page is there.
-pub(super) fn version(body: &str) -> Option<&str> {
+pub(crate) fn version(body: &str) -> Option<&str> {
     body.split_once(' ').map(|(version, _)| version).filter(|version| page(version) == body)
 }
