@@ -12,6 +12,7 @@ pub mod binding;
 pub mod blob;
 pub mod capability_use;
 pub mod deployment;
+pub mod deployment_event;
 pub mod eligible_role;
 pub mod environment;
 pub mod idempotency_key;

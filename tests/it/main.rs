@@ -14,6 +14,7 @@ mod edge;
 mod guards;
 mod harness;
 mod isolation;
+mod lifecycle;
 mod live;
 mod policy;
 mod resources;

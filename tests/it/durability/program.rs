@@ -3,7 +3,7 @@
 
 /// How a program behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Mood {
+pub(crate) enum Mood {
     /// It serves.
     Well,
     /// Its health check answers 500.
@@ -53,13 +53,13 @@ asyncio.run(main())
 "#;
 
 /// The source of a version.
-pub(super) fn source(version: &str, mood: Mood) -> Vec<u8> {
+pub(crate) fn source(version: &str, mood: Mood) -> Vec<u8> {
     let page = page(version);
     format!("VERSION, MOOD, PAGE = {version:?}, \"{mood:?}\", {page:?}.encode()\n{PROGRAM}").into_bytes()
 }
 
 /// Its `reeve.toml`. A program that never gets well is given up soon.
-pub(super) fn project_file(mood: Mood) -> String {
+pub(crate) fn project_file(mood: Mood) -> String {
     let seconds = match mood {
         Mood::Well | Mood::Gated | Mood::Barred => 20,
         Mood::Tired => 3,

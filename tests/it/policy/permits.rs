@@ -100,6 +100,12 @@ impl Things {
                 environment,
                 "ok",
             ),
+            call(
+                "Deployment.events",
+                "query($id: ID!) { deployment(id: $id) { events { nodes { id state } } } }",
+                deployment,
+                "ok",
+            ),
             call("Deployment.log", "query($id: ID!) { deployment(id: $id) { log { text } } }", deployment, "FORBIDDEN"),
         ]
     }
@@ -167,7 +173,7 @@ impl Things {
             let variables = json!({ "input": { "id": id } });
             Call { field, document, variables, onlooker }
         };
-        vec![
+        let mut all = vec![
             Call {
                 field: "Mutation.grantRole",
                 document: "mutation($input: GrantRoleInput!) { grantRole(input: $input) { binding { id } } }",
@@ -195,6 +201,26 @@ impl Things {
                 variables: json!({ "input": { "id": deployment, "reason": "to try" } }),
                 onlooker: "FORBIDDEN",
             },
+            Call {
+                field: "Mutation.promoteDeployment",
+                document: "mutation($input: PromoteDeploymentInput!) {
+                    promoteDeployment(input: $input) { deployment { id } } }",
+                variables: json!({ "input": { "id": deployment, "environmentId": self.environment.id } }),
+                onlooker: "FORBIDDEN",
+            },
+            call(
+                "Mutation.unpinEnvironment",
+                "mutation($input: UnpinEnvironmentInput!) { unpinEnvironment(input: $input) { environment { id } } }",
+                &self.environment.id,
+                "FORBIDDEN",
+            ),
+            Call {
+                field: "Mutation.setRetention",
+                document: "mutation($input: SetRetentionInput!) { setRetention(input: $input) { project { id } } }",
+                variables: json!({ "input": { "id": self.project, "keepRunning": 1, "retireAfterMinutes": 60,
+                    "keepDeployments": 10, "reviveOnVisit": true, "expectedVersion": 2 } }),
+                onlooker: "FORBIDDEN",
+            },
             call(
                 "Mutation.deleteEnvironment",
                 "mutation($input: DeleteEnvironmentInput!) { deleteEnvironment(input: $input) { deletedId } }",
@@ -213,7 +239,39 @@ impl Things {
                 &self.empty,
                 "FORBIDDEN",
             ),
-        ]
+        ];
+        let rolled_back = all.iter().position(|call| call.field == "Mutation.rollbackDeployment").unwrap();
+        all.splice(rolled_back + 1..rolled_back + 1, self.changes_of_state());
+        all
+    }
+
+    fn changes_of_state(&self) -> Vec<Call> {
+        let verbs = [
+            (
+                "Mutation.redeploy",
+                "mutation($input: DeploymentInput!) { redeploy(input: $input) { deployment { id } } }",
+            ),
+            (
+                "Mutation.retireDeployment",
+                "mutation($input: DeploymentInput!) { retireDeployment(input: $input) { deployment { id } } }",
+            ),
+            (
+                "Mutation.reviveDeployment",
+                "mutation($input: DeploymentInput!) { reviveDeployment(input: $input) { deployment { id } } }",
+            ),
+            (
+                "Mutation.deleteDeployment",
+                "mutation($input: DeploymentInput!) { deleteDeployment(input: $input) { deployment { id } } }",
+            ),
+            (
+                "Mutation.cancelDeployment",
+                "mutation($input: DeploymentInput!) { cancelDeployment(input: $input) { deployment { id } } }",
+            ),
+        ];
+        let variables = json!({ "input": { "id": self.deployment.id } });
+        verbs
+            .map(|(field, document)| Call { field, document, variables: variables.clone(), onlooker: "FORBIDDEN" })
+            .into()
     }
 }
 
@@ -257,6 +315,19 @@ pub(super) async fn answer(client: &Client, call: &Call) -> (String, Value) {
     }
     let refusal = response.refusal();
     (refusal.code, refusal.extensions["capability"].clone())
+}
+
+/// What the owner is answered: what is the active deployment already can be gone back to or done away with by nobody.
+fn of_owner(field: &str) -> &'static str {
+    match field {
+        "Mutation.rollbackDeployment"
+        | "Mutation.retireDeployment"
+        | "Mutation.reviveDeployment"
+        | "Mutation.deleteDeployment"
+        | "Mutation.cancelDeployment" => "FAILED_PRECONDITION",
+        "Mutation.promoteDeployment" => "INVALID_INPUT",
+        _ => "ok",
+    }
 }
 
 /// Calls as three who may not; notes what is answered otherwise.
@@ -304,8 +375,7 @@ async fn no_field_forgets_its_permit() {
             ada.wait_for(&things.deployment, "ACTIVE").await;
         }
         let (code, _) = answer(&ada, call).await;
-        // What serves already cannot be gone back to.
-        let expected = if call.field == "Mutation.rollbackDeployment" { "FAILED_PRECONDITION" } else { "ok" };
+        let expected = of_owner(call.field);
         if code != expected {
             differing.push(format!("{} as the owner: {code}, not {expected}", call.field));
         }
