@@ -74,7 +74,9 @@ find_postgres() {
 prepare() {
     missing=
     find_postgres | grep -q . || missing="$missing postgresql"
-    command -v python3 >/dev/null || missing="$missing python3"
+    # The machine's own: behind walls nothing of anybody's home is there.
+    [ -x /usr/bin/python3 ] || missing="$missing python3"
+    PATH=$PATH:/usr/sbin:/sbin command -v mkfs.ext4 >/dev/null || missing="$missing e2fsprogs"
     command -v cc >/dev/null || missing="$missing build-essential"
     if [ -n "$missing" ]; then
         echo "missing:$missing"

@@ -3,6 +3,7 @@
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
+use nix::sys::stat::{Mode, umask};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -22,6 +23,8 @@ pub async fn serve(args: ServeArgs) -> ExitCode {
 
 async fn served(args: ServeArgs) -> Result<()> {
     log(args.log_format)?;
+    // Programs read their releases as users of their own; the data folder around them is closed to everybody else.
+    umask(Mode::S_IWGRP | Mode::S_IWOTH);
     let with_demo = args.demo;
     let config = configured(args)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(|e| Error::Internal(e.to_string()))?;

@@ -204,17 +204,16 @@ async fn supervise(
         pumps.spawn(pump(pipe::Receiver::from_owned_fd(output)?, stream, log.clone()));
     }
     let mut cause = None;
+    // It may have ended before anybody listened.
+    reap(pid, &mut cause);
     let (deadline, boost) = (tokio::time::sleep(Duration::MAX), tokio::time::sleep(BOOST));
     tokio::pin!(deadline, boost);
     let (mut stopping, mut boosted) = (false, true);
-    while cause.is_none() {
+    // A real-time signal ends a program without a cause that nix can name.
+    while cause.is_none() && Identity::of_child(pid) == child {
         tokio::select! {
             _ = child_ended.recv() => {
                 reap(pid, &mut cause);
-                // A real-time signal ends a program without a cause that nix can name.
-                if Identity::of_child(pid) != child {
-                    break;
-                }
             }
             _ = terminate.recv() => {
                 let grace = instance.stop().map_or(DEFAULT_GRACE, |stop| Duration::from_millis(stop.grace_ms));

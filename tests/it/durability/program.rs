@@ -61,9 +61,9 @@ pub(crate) fn source(version: &str, mood: Mood) -> Vec<u8> {
 /// Its `reeve.toml`. A program that never gets well is given up soon.
 pub(crate) fn project_file(mood: Mood) -> String {
     let seconds = match mood {
-        Mood::Well | Mood::Gated | Mood::Barred => 20,
+        Mood::Well | Mood::Gated | Mood::Barred | Mood::Quits => 20,
         Mood::Tired => 3,
-        Mood::Sick | Mood::Quits | Mood::Deaf => 1,
+        Mood::Sick | Mood::Deaf => 1,
     };
     let python = interpreter();
     format!(
