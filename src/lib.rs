@@ -14,6 +14,7 @@ pub mod error;
 pub mod graphql;
 pub mod http;
 pub mod op;
+pub mod reach;
 pub mod runtime;
 pub mod server;
 pub mod service;

@@ -11,7 +11,7 @@ fn main() -> ExitCode {
     // The shim is small and outlives the server: no threads, no log, nothing else.
     if let Command::Shim(args) = &parsed.command {
         let folder = args.arguments.first().map_or(Path::new(""), Path::new);
-        return runtime::shim::run(folder);
+        return runtime::shim::run(folder, args.arguments.get(1).and_then(|argument| argument.to_str()));
     }
     let threads = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(threads) => threads,

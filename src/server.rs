@@ -12,13 +12,13 @@ use tokio_util::task::TaskTracker;
 
 use crate::authn::master_key::MasterKey;
 use crate::authz::Packs;
-use crate::config::Config;
+use crate::config::{Config, Isolation};
 use crate::dns::Dns;
 use crate::edge::{EdgeConfig, EdgeHandle};
 use crate::error::{Error, Result};
-use crate::runtime::Driver;
 use crate::runtime::artifacts::Artifacts;
 use crate::runtime::process::ProcessDriver;
+use crate::runtime::{Driver, Machine};
 use crate::service::certificate::Certificates;
 use crate::service::keys::Keys;
 use crate::service::session::Limits;
@@ -145,14 +145,7 @@ pub async fn start(config: Config) -> Result<Server> {
         tracing::warn!(%error, "what interrupted uploads left could not be removed");
     }
     let executable = std::env::current_exe().map_err(|e| Error::Internal(format!("where this program is: {e}")))?;
-    let driver: Arc<dyn Driver> = Arc::new(ProcessDriver::new(config.data.join("instances"), executable));
-    let enforcement = driver.enforcement();
-    if !enforcement.full {
-        tracing::warn!(
-            missing = enforcement.missing.join("; "),
-            "programs are not isolated: deploy only what you trust"
-        );
-    }
+    let driver = driver(&config, &executable).await?;
     let target = config.domain_target.clone().map_or_else(|| config.base_domain.to_string(), |name| name.to_string());
     let dns = Dns::open(config.dns_resolver, target)?;
     let api_listener = listen(config.listen).await?;
@@ -252,6 +245,29 @@ impl Server {
             tracing::warn!(?error, "the last uses of capabilities could not be written");
         }
     }
+}
+
+/// What runs programs, after what it enforces was said, or found too little.
+async fn driver(config: &Config, executable: &Path) -> Result<Arc<dyn Driver>> {
+    let machine = match config.isolation {
+        Isolation::Auto => Machine::probe(executable, *config.users.start()).await,
+        Isolation::None => Machine::without_walls(),
+    };
+    let why = machine.why().join("; ");
+    let driver = ProcessDriver::new(&config.data, executable, machine);
+    let enforcement = driver.enforcement();
+    let missing = enforcement.missing.join("; ");
+    if enforcement.full {
+        tracing::info!("programs are isolated: own users, namespaces, limits and storage");
+    } else if config.production {
+        return Err(Error::Unavailable(format!(
+            "programs cannot be isolated here as production needs it: {missing} ({why}); run the server as root on a \
+             machine with these features, or without `production` for what you trust"
+        )));
+    } else {
+        tracing::warn!(missing, why, "programs are not isolated completely: deploy only what you trust");
+    }
+    Ok(Arc::new(driver))
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener> {

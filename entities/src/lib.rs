@@ -28,6 +28,7 @@ pub mod organization;
 pub mod policy_epoch;
 pub mod policy_test;
 pub mod project;
+pub mod project_user;
 pub mod refresh_token;
 pub mod role;
 pub mod service_account;

@@ -39,8 +39,8 @@ pub use self::{
     people::{AcceptArgs, InviteArgs, TeamCommand},
     rollback::RollbackArgs,
     serve::{
-        BootstrapArgs, LogFormat, MigrateArgs, RotateKeysArgs, RotateMasterKeyArgs, SampleArgs, SchemaArgs, ServeArgs,
-        ShimArgs, StorageArgs,
+        BootstrapArgs, IsolationArg, LogFormat, MigrateArgs, RotateKeysArgs, RotateMasterKeyArgs, SampleArgs,
+        SchemaArgs, ServeArgs, ShimArgs, StorageArgs,
     },
     session::{LoginArgs, SignupArgs},
     variables::VariablesCommand,

@@ -40,12 +40,27 @@ pub struct ServeArgs {
     /// Address of the edge as visitors see it; links are made from it [default: made from --edge-listen]
     #[arg(long, value_name = "URL")]
     pub edge_url: Option<String>,
+    /// Refuse to start where programs cannot be isolated completely
+    #[arg(long, env = "REEVE_PRODUCTION", hide_env_values = true)]
+    pub production: bool,
+    /// Whether programs are isolated [default: auto, as well as this machine can]
+    #[arg(long, value_name = "HOW", env = "REEVE_ISOLATION", hide_env_values = true)]
+    pub isolation: Option<IsolationArg>,
     /// How log lines are written [default: text on a terminal, json otherwise]
     #[arg(long, value_name = "FORMAT")]
     pub log_format: Option<LogFormat>,
     /// Begin with example users, projects and deployments
     #[arg(long)]
     pub demo: bool,
+}
+
+/// Whether programs are isolated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum IsolationArg {
+    /// As well as this machine can
+    Auto,
+    /// Not at all: programs run as you, and see all that you see
+    None,
 }
 
 /// How log lines are written.

@@ -3,13 +3,14 @@
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
+use nix::sys::stat::{Mode, umask};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use super::output::say;
 use super::{demo, report};
-use crate::cli::{LogFormat, ServeArgs};
-use crate::config::{Config, Layer};
+use crate::cli::{IsolationArg, LogFormat, ServeArgs};
+use crate::config::{Config, Isolation, Layer};
 use crate::domain::quote;
 use crate::error::{Error, Result};
 use crate::server;
@@ -22,6 +23,8 @@ pub async fn serve(args: ServeArgs) -> ExitCode {
 
 async fn served(args: ServeArgs) -> Result<()> {
     log(args.log_format)?;
+    // Programs read their releases as users of their own; the data folder around them is closed to everybody else.
+    umask(Mode::S_IWGRP | Mode::S_IWOTH);
     let with_demo = args.demo;
     let config = configured(args)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(|e| Error::Internal(e.to_string()))?;
@@ -62,6 +65,11 @@ fn configured(args: ServeArgs) -> Result<Config> {
         base_domain: args.base_domain,
         public_url: args.public_url,
         edge_url: args.edge_url,
+        production: args.production.then_some(true),
+        isolation: args.isolation.map(|how| match how {
+            IsolationArg::Auto => Isolation::Auto,
+            IsolationArg::None => Isolation::None,
+        }),
         ..Layer::default()
     };
     let config = Config::defaults("data".into())?.with(file)?.with(flags)?;

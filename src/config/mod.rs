@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -56,7 +57,26 @@ pub struct Config {
     pub drain_grace: Duration,
     /// How long a program gets to stop by itself.
     pub stop_grace: Duration,
+    /// A server that cannot isolate programs does not start.
+    pub production: bool,
+    /// Whether programs are isolated as well as the machine can.
+    pub isolation: Isolation,
+    /// Users of the machine, one of which each project gets.
+    pub users: RangeInclusive<u32>,
 }
+
+/// Whether programs are isolated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Isolation {
+    /// As well as the machine can.
+    Auto,
+    /// Not at all: for a developer's own machine, where programs may need what lies in home folders.
+    None,
+}
+
+/// Users that nobody else has: systemd gives containers those up to 1879048191, and from 2147483646 on they are reserved.
+const USERS: RangeInclusive<u32> = 2_000_000_000..=2_000_065_535;
 
 /// Roles that come with making things.
 #[derive(Debug, Clone, Deserialize)]
@@ -120,6 +140,12 @@ pub struct Layer {
     pub drain_grace_seconds: Option<u64>,
     /// See [`Config::stop_grace`].
     pub stop_grace_seconds: Option<u64>,
+    /// See [`Config::production`].
+    pub production: Option<bool>,
+    /// See [`Config::isolation`].
+    pub isolation: Option<Isolation>,
+    /// See [`Config::users`]: the first and the last.
+    pub users: Option<(u32, u32)>,
 }
 
 impl Layer {
@@ -160,6 +186,9 @@ impl Config {
             lease: Duration::from_secs(15),
             drain_grace: Duration::from_secs(30),
             stop_grace: Duration::from_secs(10),
+            production: false,
+            isolation: Isolation::Auto,
+            users: USERS,
         })
     }
 
@@ -191,6 +220,17 @@ impl Config {
         self.lease = seconds("lease_seconds", layer.lease_seconds, self.lease)?;
         self.drain_grace = seconds("drain_grace_seconds", layer.drain_grace_seconds, self.drain_grace)?;
         self.stop_grace = seconds("stop_grace_seconds", layer.stop_grace_seconds, self.stop_grace)?;
+        self.production = layer.production.unwrap_or(self.production);
+        self.isolation = layer.isolation.unwrap_or(self.isolation);
+        self.users = match layer.users {
+            None => self.users,
+            // Root, and what distributions give to their own programs, are nobody's.
+            Some((first, last)) if first >= 1000 && last >= first => first..=last,
+            Some(_) => {
+                let expected = "`users` has to be the first and the last of a range that begins at 1000 or above";
+                return Err(Error::invalid("users", "out_of_range", expected.to_owned()));
+            }
+        };
         Ok(self)
     }
 

@@ -10,6 +10,7 @@ use super::{
     invalid::{Invalid, quote},
     manifest::{FilePath, Manifest},
     path::EnvironmentPath,
+    tier::Tier,
 };
 
 /// The file's length in bytes, far above any honest one.
@@ -72,6 +73,9 @@ impl StaticSite {
 pub struct Process {
     command: Vec<String>,
     health: HealthCheck,
+    /// Deployments that were made before there were tiers have the default.
+    #[serde(default)]
+    tier: Tier,
 }
 
 impl Process {
@@ -85,6 +89,12 @@ impl Process {
     #[must_use]
     pub fn health(&self) -> &HealthCheck {
         &self.health
+    }
+
+    /// How much it may use.
+    #[must_use]
+    pub fn tier(&self) -> Tier {
+        self.tier
     }
 }
 
@@ -256,8 +266,16 @@ impl Reader {
     }
 
     fn process(&mut self, table: &Table, health: Option<&Table>) -> Configuration {
-        self.known(table, "process", &["command"]);
+        self.known(table, "process", &["command", "tier"]);
         let command = self.command(table.get("command"));
+        let tier = self.text(table, "process", "tier").map_or(Ok(Tier::default()), |name| {
+            let names = Tier::ALL.map(|tier| format!("`{tier}`")).join(", ");
+            name.parse().map_err(|()| format!("{} is no tier, use one of {names}", quote(&name)))
+        });
+        let tier = tier.unwrap_or_else(|message| {
+            self.refuse("process.tier", "choice", message);
+            Tier::default()
+        });
         let empty = Table::new();
         let table = health.unwrap_or(&empty);
         self.known(table, "health", &["path", "timeout_seconds"]);
@@ -278,7 +296,7 @@ impl Reader {
             }
         };
         let health = HealthCheck { path, timeout_seconds, interval_ms: DEFAULT_INTERVAL_MS };
-        Configuration::Process(Process { command, health })
+        Configuration::Process(Process { command, health, tier })
     }
 
     fn command(&mut self, value: Option<&Value>) -> Vec<String> {

@@ -12,6 +12,7 @@ pub mod manifest;
 pub mod name;
 pub mod password;
 pub mod path;
+pub mod tier;
 pub mod variable;
 
 pub use invalid::{Invalid, quote};

@@ -12,18 +12,20 @@ use hyper::{
     upgrade::OnUpgrade,
 };
 use hyper_util::{
-    client::legacy::{Client, Error, connect::HttpConnector},
+    client::legacy::{Client, Error},
     rt::{TokioExecutor, TokioTimer},
 };
 
 use super::{
     Shared,
     body::{Claimed, Cut, ResponseBody, Upload},
+    connector::Connector,
     headers,
     pages::Problem,
     target::Claim,
     tunnel,
 };
+use crate::reach::Address;
 
 /// Shorter than the five seconds after which Node, the most common program, closes an idle connection: a request sent on
 /// a connection that is being closed fails, and not every request may be sent twice.
@@ -34,19 +36,17 @@ const REFUSED_PAUSE: Duration = Duration::from_millis(50);
 /// A program and the connections to it.
 pub(super) struct Upstream {
     authority: Authority,
-    client: Client<HttpConnector, Upload>,
+    client: Client<Connector, Upload>,
 }
 
 impl Upstream {
-    pub(super) fn new(address: SocketAddr, connect: Duration) -> Option<Self> {
-        let mut connector = HttpConnector::new();
-        connector.set_connect_timeout(Some(connect));
-        connector.set_nodelay(true);
+    pub(super) fn new(address: Address, connect: Duration) -> Option<Self> {
+        let authority = Authority::try_from(address.to_string()).ok()?;
         let client = Client::builder(TokioExecutor::new())
             .pool_idle_timeout(POOL_IDLE)
             .pool_timer(TokioTimer::new())
-            .build(connector);
-        Some(Self { authority: Authority::try_from(address.to_string()).ok()?, client })
+            .build(Connector::new(address, connect));
+        Some(Self { authority, client })
     }
 }
 

@@ -4,6 +4,7 @@
 mod body;
 mod compress;
 mod conditional;
+mod connector;
 mod forward;
 mod headers;
 mod pages;

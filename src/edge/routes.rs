@@ -1,9 +1,10 @@
 //! What the control plane tells the edge: a table from host to target, sent as a whole through a watch channel. These
 //! are descriptions; the live targets behind them are made in `target`. It must not know where the table comes from.
 
-use std::{collections::HashMap, net::SocketAddr, sync::Arc};
+use std::{collections::HashMap, sync::Arc};
 
 use super::{policy::Policy, static_site::StaticSite, tls::Certificate};
+use crate::reach::Address;
 
 /// Everything that the edge serves at one moment.
 #[derive(Clone, Debug, Default)]
@@ -55,8 +56,8 @@ pub enum TargetSpec {
     },
     /// Files.
     Static(Arc<StaticSite>),
-    /// A program that listens on this address.
-    Process(SocketAddr),
+    /// A program that is reached at this address.
+    Process(Address),
 }
 
 impl TargetSpec {

@@ -50,7 +50,7 @@ pub(super) struct Target {
 impl Target {
     pub(super) fn new(route: Route, connect: Duration) -> Arc<Self> {
         let upstream = match &route.target {
-            TargetSpec::Process(address) => Upstream::new(*address, connect),
+            TargetSpec::Process(address) => Upstream::new(address.clone(), connect),
             TargetSpec::Starting
             | TargetSpec::Asleep
             | TargetSpec::Waking

@@ -1,15 +1,14 @@
 //! Health checks: whether a program that was started can be given to visitors. It must not know drivers beyond the status
 //! that it is told.
 
-use std::{future::Future, net::SocketAddr, pin::pin, time::Duration};
+use std::{future::Future, pin::pin, time::Duration};
 
 use http_body_util::Empty;
 use hyper::{Request, StatusCode, body::Bytes, client::conn::http1, header::HOST};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 
 use super::Status;
-use crate::sys::clock;
+use crate::{reach::Address, sys::clock};
 
 /// For one attempt.
 const ATTEMPT: Duration = Duration::from_secs(2);
@@ -60,7 +59,7 @@ enum Attempt {
 ///
 /// # Errors
 /// The program exited, or the time is over.
-pub async fn check<F, S>(address: SocketAddr, check: &HealthCheck, status: F) -> Result<(), HealthFailure>
+pub async fn check<F, S>(address: &Address, check: &HealthCheck, status: F) -> Result<(), HealthFailure>
 where
     F: Fn() -> S,
     S: Future<Output = Option<Status>>,
@@ -119,10 +118,10 @@ where
     }
 }
 
-async fn attempt(address: SocketAddr, path: &str, limit: Duration) -> Attempt {
+async fn attempt(address: &Address, path: &str, limit: Duration) -> Attempt {
     let mut connected = false;
     let exchange = async {
-        let stream = TcpStream::connect(address).await.ok()?;
+        let stream = address.connect().await.ok()?;
         connected = true;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.ok()?;
         let request = Request::get(path).header(HOST, address.to_string()).header("user-agent", "reeve-health");

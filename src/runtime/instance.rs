@@ -7,7 +7,8 @@
 //! | `fence` | driver | the highest fence seen |
 //! | `spec.json` | driver | what the shim is to run; the shim removes it, as it holds secrets |
 //! | `pid.json` | driver | the shim, before it is told to go |
-//! | `child.json` | shim | the program, once it was started |
+//! | `child.json` | shim | the program, before it begins or, without walls, once it was started |
+//! | `door-<pid>` | shim | the socket through which a program behind walls is reached |
 //! | `stop.json` | driver | the grace, before the shim is asked to stop |
 //! | `exit.json` | shim | how the program ended, after everything that it started is gone |
 //! | `log.jsonl`, `log.1.jsonl` | shim | the program's output, now and before |
@@ -21,7 +22,8 @@ use std::{
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::{Exit, RuntimeError, procfs::Identity};
+use super::{Exit, RuntimeError, cgroups::Cgroups, machine::Walls, procfs::Identity, storage::Kept};
+use crate::domain::tier::Limits;
 
 /// What the shim is to run.
 #[derive(Serialize, Deserialize)]
@@ -30,6 +32,12 @@ pub(super) struct Spec {
     pub(super) folder: PathBuf,
     pub(super) environment: Vec<(String, String)>,
     pub(super) port: u16,
+    pub(super) limits: Limits,
+    pub(super) storage: Kept,
+    pub(super) cgroups: Cgroups,
+    pub(super) walls: Option<Walls>,
+    /// The project's own, where there are users for projects.
+    pub(super) user: u32,
 }
 
 /// The shim of an instance.
@@ -37,6 +45,9 @@ pub(super) struct Spec {
 pub(super) struct ShimRecord {
     pub(super) shim: Identity,
     pub(super) port: u16,
+    /// The program is reached through a door.
+    #[serde(default)]
+    pub(super) walled: bool,
 }
 
 /// The program of an instance.
@@ -44,6 +55,9 @@ pub(super) struct ShimRecord {
 pub(super) struct ChildRecord {
     pub(super) shim: Identity,
     pub(super) child: Identity,
+    /// The first process behind walls, with which everything there ends.
+    #[serde(default)]
+    pub(super) init: Option<Identity>,
 }
 
 /// How to stop.
@@ -71,6 +85,11 @@ impl Instance {
             )));
         }
         Ok(Self { dir: state.join(name) })
+    }
+
+    /// Its name.
+    pub(super) fn name(&self) -> String {
+        self.dir.file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
 
     pub(super) fn exists(&self) -> bool {
@@ -146,8 +165,13 @@ impl Instance {
     }
 
     /// The program that this shim, and not an earlier one, has started.
-    pub(super) fn child(&self, shim: &Identity) -> Option<Identity> {
-        self.read_json("child.json").filter(|record: &ChildRecord| record.shim == *shim).map(|record| record.child)
+    pub(super) fn child(&self, shim: &Identity) -> Option<ChildRecord> {
+        self.read_json("child.json").filter(|record: &ChildRecord| record.shim == *shim)
+    }
+
+    /// The name of the door that a shim makes; no two runs have the same.
+    pub(super) fn door(shim: &Identity) -> String {
+        format!("door-{}-{}", shim.pid, shim.start_time)
     }
 
     pub(super) fn stop(&self) -> Option<StopRecord> {
@@ -164,6 +188,12 @@ impl Instance {
             match fs::remove_file(self.dir.join(name)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}
+            }
+        }
+        for entry in fs::read_dir(&self.dir)? {
+            let entry = entry?;
+            if entry.file_name().as_encoded_bytes().starts_with(b"door-") {
+                fs::remove_file(entry.path())?;
             }
         }
         Ok(())

@@ -2,17 +2,25 @@
 //! actors or routes; whoever calls it has decided already.
 
 pub mod artifacts;
+mod cgroups;
 pub mod health;
 mod instance;
 mod log;
+mod machine;
 pub mod process;
 mod procfs;
 pub mod release;
 pub mod shim;
+mod storage;
+mod walled;
 
-use std::{fmt, future::Future, net::SocketAddr, path::PathBuf, pin::Pin, time::Duration};
+pub use machine::Machine;
+
+use std::{fmt, future::Future, path::PathBuf, pin::Pin, time::Duration};
 
 use serde::{Deserialize, Serialize};
+
+use crate::{domain::tier::Tier, reach::Address};
 
 /// What a driver answers with; boxed, so that `Arc<dyn Driver>` works.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, RuntimeError>> + Send + 'a>>;
@@ -27,6 +35,9 @@ pub trait Driver: Send + Sync {
     /// Starts an instance, also one that has exited; adopts it if it runs already. Returns when the program has been started, not when it is
     /// healthy. A program that cannot be executed is no error here: it has exited with code 127 and a line in its log.
     fn start(&self, spec: StartSpec) -> Answer<'_, Endpoint>;
+
+    /// Notes that the instance has answered as it should: what it was given to start faster is taken away.
+    fn is_healthy<'a>(&'a self, instance: &'a str) -> Answer<'a, ()>;
 
     /// Asks the program to end, waits for `grace`, then kills everything that it has started.
     fn stop<'a>(&'a self, instance: &'a str, fence: u64, grace: Duration) -> Answer<'a, ()>;
@@ -67,6 +78,12 @@ pub struct StartSpec {
     pub command: Vec<String>,
     /// Variables of the environment; they win over those that the driver sets, but for `PORT`.
     pub environment: Vec<(String, String)>,
+    /// The text of the project's id; its instances share a storage.
+    pub project: String,
+    /// The project's user of this machine.
+    pub user: u32,
+    /// How much of the machine it may use.
+    pub tier: Tier,
     /// The fence of the action.
     pub fence: u64,
 }
@@ -83,19 +100,19 @@ impl fmt::Debug for StartSpec {
 }
 
 /// Where an instance answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
     /// Reachable from the edge.
-    pub address: SocketAddr,
+    pub address: Address,
 }
 
 /// What an instance does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Status {
     /// The program runs; whether it is healthy is another question.
     Running {
         /// Where it should answer.
-        address: SocketAddr,
+        address: Address,
         /// The process id of the program.
         pid: i32,
     },

@@ -1,7 +1,8 @@
-//! The driver for this machine: plain processes, each below a shim of its own. It must not know health checks or routes.
+//! The driver for this machine: processes behind the walls that it can build, each below a shim of its own. It must not know
+//! health checks or routes.
 //!
-//! This driver gives no isolation beyond a process group: a program runs as the server's user, sees its files and the
-//! other programs, and may use the whole machine. `enforcement` says so, for the log and the API.
+//! Where no walls can be built, or are not wanted, there is no isolation beyond a process group: a program runs as the
+//! server's user, sees its files and the other programs, and may use the whole machine. `enforcement` says so.
 
 use std::{
     collections::HashMap,
@@ -21,13 +22,19 @@ use tokio::{
 };
 
 use super::{
-    Answer, Driver, Endpoint, Enforcement, Exit, ExitCause, LogFrom, LogLine, LogMark, RuntimeError, StartSpec, Status,
+    Answer, Driver, Endpoint, Enforcement, Exit, ExitCause, LogFrom, LogLine, LogMark, Machine, RuntimeError,
+    StartSpec, Status,
     instance::{Instance, ShimRecord, Spec, StopRecord},
     log,
+    machine::Walls,
     procfs::{self, Identity},
     shim,
+    storage::Kept,
 };
-use crate::sys::{clock, env};
+use crate::{
+    reach::Address,
+    sys::{clock, env},
+};
 
 /// How long a shim may take to start its program, or to end beyond the grace that it was given.
 const SHIM_WAIT: Duration = Duration::from_secs(5);
@@ -35,6 +42,8 @@ const SHIM_WAIT: Duration = Duration::from_secs(5);
 const KILL_ROUNDS: u32 = 20;
 /// A program that finds its port taken ends at once; it gets another port this often.
 const PORT_TRIES: u32 = 3;
+/// Where a program listens that has a network of its own.
+const OWN_PORT: u16 = 8080;
 /// What programs write when their port is taken.
 const PORT_TAKEN: [&str; 2] = ["address already in use", "eaddrinuse"];
 
@@ -43,18 +52,27 @@ const PORT_TAKEN: [&str; 2] = ["address already in use", "eaddrinuse"];
 #[derive(Clone, Debug)]
 pub struct ProcessDriver {
     state: PathBuf,
+    storage: PathBuf,
     shim: PathBuf,
+    machine: Machine,
     /// Ports given to programs that may not listen on them yet.
     ports: Arc<Mutex<HashMap<String, u16>>>,
 }
 
 impl ProcessDriver {
-    /// A driver that keeps its records in `state_dir` and starts shims as `<shim_executable> shim <folder>`. Relative
-    /// paths mean the server's working directory of now.
-    pub fn new(state_dir: impl Into<PathBuf>, shim_executable: impl Into<PathBuf>) -> Self {
+    /// A driver that keeps its records in `data/instances`, what projects store in `data/storage`, and starts shims as
+    /// `<shim_executable> shim <folder>`. Relative paths mean the server's working directory of now.
+    pub fn new(data: impl Into<PathBuf>, shim_executable: impl Into<PathBuf>, machine: Machine) -> Self {
         // A shim has another working directory. Without one of our own, a relative path leads nowhere anyway.
         let fixed = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
-        Self { state: fixed(state_dir.into()), shim: fixed(shim_executable.into()), ports: Arc::default() }
+        let data = fixed(data.into());
+        Self {
+            state: data.join("instances"),
+            storage: data.join("storage"),
+            shim: fixed(shim_executable.into()),
+            machine,
+            ports: Arc::default(),
+        }
     }
 
     async fn start_instance(&self, spec: StartSpec) -> Result<Endpoint, RuntimeError> {
@@ -64,16 +82,16 @@ impl ProcessDriver {
         let _lock = lock(&instance).await?.ok_or_else(|| RuntimeError::Internal("the instance was removed".into()))?;
         instance.pass_fence(spec.fence)?;
         if let Some(running) = self.settle(&instance).await {
-            return Ok(Endpoint { address: address(running.port) });
+            return Ok(Endpoint { address: address(&instance, &running) });
         }
         for _ in 1..PORT_TRIES {
-            let port = self.run(&instance, &spec).await?;
-            if !port_was_taken(&instance, port).await {
-                return Ok(Endpoint { address: address(port) });
+            let record = self.run(&instance, &spec).await?;
+            if record.walled || !port_was_taken(&instance, record.port).await {
+                return Ok(Endpoint { address: address(&instance, &record) });
             }
         }
-        let port = self.run(&instance, &spec).await?;
-        Ok(Endpoint { address: address(port) })
+        let record = self.run(&instance, &spec).await?;
+        Ok(Endpoint { address: address(&instance, &record) })
     }
 
     /// What an earlier run has left: the shim to adopt, or nothing any more.
@@ -88,20 +106,16 @@ impl ProcessDriver {
             // It is ending, or its server died before it said go, and then it ends as well.
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        kill_rest(instance, &record);
+        self.kill_rest(instance, &record).await;
         None
     }
 
     /// Starts a shim, puts it on record, says go; returns when the program is on record as well.
-    async fn run(&self, instance: &Instance, spec: &StartSpec) -> Result<u16, RuntimeError> {
+    async fn run(&self, instance: &Instance, spec: &StartSpec) -> Result<ShimRecord, RuntimeError> {
         instance.clear_run().map_err(RuntimeError::internal("the last run's records could not be removed"))?;
-        let port = self.free_port(&spec.instance)?;
-        let wanted = Spec {
-            command: spec.command.clone(),
-            folder: spec.folder.clone(),
-            environment: spec.environment.clone(),
-            port,
-        };
+        let walled = self.machine.walls.is_some();
+        let port = if walled { OWN_PORT } else { self.free_port(&spec.instance)? };
+        let wanted = self.wanted(spec, port);
         instance.write_json("spec.json", &wanted).map_err(RuntimeError::internal("the spec could not be written"))?;
         let mut shim = Command::new(&self.shim)
             .arg("shim")
@@ -118,17 +132,40 @@ impl ProcessDriver {
         let (Some(identity), Some(stdin), Some(stdout)) = (pid, shim.stdin.take(), shim.stdout.take()) else {
             return Err(RuntimeError::Internal("the shim ended at once".to_owned()));
         };
+        let record = ShimRecord { shim: identity, port, walled };
         instance
-            .write_json("pid.json", &ShimRecord { shim: identity, port })
+            .write_json("pid.json", &record)
             .map_err(RuntimeError::internal("the shim's pid could not be written"))?;
         let said = stdin.into_owned_fd().and_then(|fd| File::from(fd).write_all(shim::GO.as_bytes()));
         said.map_err(RuntimeError::internal("the shim did not listen"))?;
         let mut answer = String::new();
         let mut stdout = BufReader::new(stdout);
         match tokio::time::timeout(SHIM_WAIT, stdout.read_line(&mut answer)).await {
-            Ok(Ok(_)) if answer == shim::STARTED || instance.exit().is_some() => Ok(port),
+            Ok(Ok(_)) if answer == shim::STARTED || instance.exit().is_some() => Ok(record),
             Ok(_) => Err(RuntimeError::Internal("the shim ended before it started the program".to_owned())),
             Err(_) => Err(RuntimeError::Internal("the shim did not start the program in time".to_owned())),
+        }
+    }
+
+    /// What the shim is to do.
+    fn wanted(&self, spec: &StartSpec, port: u16) -> Spec {
+        let limits = spec.tier.limits();
+        let users = self.machine.walls == Some(Walls::Users);
+        Spec {
+            command: spec.command.clone(),
+            folder: spec.folder.clone(),
+            environment: spec.environment.clone(),
+            port,
+            limits,
+            storage: Kept {
+                place: self.storage.join(&spec.project),
+                bytes: limits.storage_bytes,
+                image: self.machine.images,
+                owner: users.then_some(spec.user),
+            },
+            cgroups: self.machine.cgroups.clone(),
+            walls: self.machine.walls,
+            user: spec.user,
         }
     }
 
@@ -173,10 +210,35 @@ impl ProcessDriver {
                     pause = (pause * 2).min(Duration::from_millis(20));
                 }
             }
-            kill_rest(instance, &record);
+            self.kill_rest(instance, &record).await;
         }
         self.ports.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
         Ok(())
+    }
+
+    /// Kills what a shim has left that did not end, or that was killed itself.
+    async fn kill_rest(&self, instance: &Instance, record: &ShimRecord) {
+        for _ in 0..KILL_ROUNDS {
+            let below = if record.shim.lives() { procfs::descendants(record.shim.pid) } else { Vec::new() };
+            if below.is_empty() {
+                break;
+            }
+            for process in below {
+                process.signal(Signal::SIGKILL);
+            }
+        }
+        record.shim.signal(Signal::SIGKILL);
+        let Some(left) = instance.child(&record.shim) else { return };
+        left.child.signal_group(Signal::SIGKILL);
+        if let Some(init) = left.init {
+            init.signal(Signal::SIGKILL);
+            let since = clock::instant();
+            while init.exists() && since.elapsed() < SHIM_WAIT {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        }
+        let (cgroups, name) = (self.machine.cgroups.clone(), instance.name());
+        let _ = tokio::task::spawn_blocking(move || cgroups.remove(&name)).await;
     }
 
     async fn remove_instance(&self, name: &str, fence: u64) -> Result<(), RuntimeError> {
@@ -206,15 +268,7 @@ impl ProcessDriver {
 
 impl Driver for ProcessDriver {
     fn enforcement(&self) -> Enforcement {
-        Enforcement {
-            full: false,
-            missing: vec![
-                "programs run as the server's user",
-                "no limits on cpu, memory, processes or storage",
-                "programs see the server's files and network",
-                "what leaves the program's process group outlives a shim that is killed",
-            ],
-        }
+        self.machine.enforcement()
     }
 
     fn start(&self, spec: StartSpec) -> Answer<'_, Endpoint> {
@@ -223,6 +277,15 @@ impl Driver for ProcessDriver {
 
     fn stop<'a>(&'a self, instance: &'a str, fence: u64, grace: Duration) -> Answer<'a, ()> {
         Box::pin(self.stop_instance(instance, fence, grace))
+    }
+
+    fn is_healthy<'a>(&'a self, instance: &'a str) -> Answer<'a, ()> {
+        Box::pin(async move {
+            if let Some(record) = Instance::named(&self.state, instance)?.shim().filter(|record| record.walled) {
+                record.shim.signal(shim::HEALTHY);
+            }
+            Ok(())
+        })
     }
 
     fn status<'a>(&'a self, instance: &'a str) -> Answer<'a, Status> {
@@ -260,27 +323,10 @@ fn status(instance: &Instance) -> Status {
         return Status::Exited { exit };
     }
     match instance.child(&record.shim) {
-        Some(child) if record.shim.lives() => Status::Running { address: address(record.port), pid: child.pid },
+        Some(it) if record.shim.lives() => Status::Running { address: address(instance, &record), pid: it.child.pid },
         // The shim may have ended, with its record, between the two looks.
         Some(_) => Status::Exited { exit: instance.exit().unwrap_or(Exit { cause: ExitCause::Lost, at_ms: 0 }) },
         None => Status::Absent,
-    }
-}
-
-/// Kills what a shim has left that did not end, or that was killed itself.
-fn kill_rest(instance: &Instance, record: &ShimRecord) {
-    for _ in 0..KILL_ROUNDS {
-        let below = if record.shim.lives() { procfs::descendants(record.shim.pid) } else { Vec::new() };
-        if below.is_empty() {
-            break;
-        }
-        for process in below {
-            process.signal(Signal::SIGKILL);
-        }
-    }
-    record.shim.signal(Signal::SIGKILL);
-    if let Some(child) = instance.child(&record.shim) {
-        child.signal_group(Signal::SIGKILL);
     }
 }
 
@@ -323,8 +369,13 @@ fn valid(spec: &StartSpec) -> Result<(), RuntimeError> {
     Ok(())
 }
 
-fn address(port: u16) -> SocketAddr {
-    SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+/// Where the program of a run is reached.
+fn address(instance: &Instance, record: &ShimRecord) -> Address {
+    if record.walled {
+        Address::Door { path: instance.dir.join(Instance::door(&record.shim)), port: record.port }
+    } else {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, record.port)).into()
+    }
 }
 
 async fn lock(instance: &Instance) -> Result<Option<File>, RuntimeError> {

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Identity {
     pub(super) pid: i32,
-    start_time: u64,
+    pub(super) start_time: u64,
     boot: String,
 }
 
@@ -32,6 +32,11 @@ impl Identity {
         let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
         let (state, start_time) = stat(pid)?;
         Some((state, Self { pid, start_time, boot: boot.trim().to_owned() }))
+    }
+
+    /// Whether exactly this process is there, be it that it has ended and nobody has asked how.
+    pub(super) fn exists(&self) -> bool {
+        Self::of_child(self.pid).as_ref() == Some(self)
     }
 
     /// Whether exactly this process still lives.

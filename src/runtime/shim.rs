@@ -9,7 +9,7 @@ use std::{
     io::{self, BufRead, Write},
     os::{fd::OwnedFd, unix::process::CommandExt},
     path::Path,
-    process::{Child, Command, ExitCode, Stdio},
+    process::{Command, ExitCode, Stdio},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -18,7 +18,7 @@ use nix::{
     errno::Errno,
     sys::{
         prctl,
-        signal::Signal,
+        signal::{SigSet, Signal},
         wait::{WaitPidFlag, WaitStatus, waitpid},
     },
     unistd::setsid,
@@ -34,7 +34,9 @@ use super::{
     Exit, ExitCause, LogStream,
     instance::{ChildRecord, Instance, Spec},
     log::{Lines, LogFile},
+    machine,
     procfs::{self, Identity},
+    walled::{self, Walled},
 };
 use crate::sys::clock;
 
@@ -42,6 +44,8 @@ use crate::sys::clock;
 pub(super) const GO: &str = "go\n";
 /// What the shim answers when the program is on record.
 pub(super) const STARTED: &str = "started\n";
+/// By which the shim learns that the program has answered as it should.
+pub(super) const HEALTHY: Signal = Signal::SIGUSR1;
 /// As a shell says that it cannot run a command.
 const CANNOT_RUN: i32 = 127;
 /// Between a request to stop without a grace on record and the kill.
@@ -50,11 +54,28 @@ const DEFAULT_GRACE: Duration = Duration::from_secs(10);
 const KILL_WAIT: Duration = Duration::from_secs(10);
 /// All writers are gone by then; what they wrote is in the pipe.
 const LOG_WAIT: Duration = Duration::from_secs(2);
+/// What a program is given to start faster is taken away after this time, whether it is healthy or not.
+const BOOST: Duration = Duration::from_secs(60);
 
 type Log = Arc<Mutex<LogFile>>;
 
-/// Runs the program of the instance in this folder to its end. Must be called before any other thread exists.
-pub fn run(dir: &Path) -> ExitCode {
+/// A program that runs, or has just ended.
+struct Started {
+    /// The child of this process with which it ends: the program, or the first process behind its walls.
+    pid: i32,
+    /// What signals are for.
+    program: Identity,
+    stdout: OwnedFd,
+    stderr: OwnedFd,
+    walled: Option<Walled>,
+}
+
+/// Runs the program of the instance in this folder to its end, or finds out what the machine can enforce. Must be called
+/// before any other thread exists.
+pub fn run(dir: &Path, argument: Option<&str>) -> ExitCode {
+    if dir == Path::new(machine::PROBE) {
+        return machine::run(argument);
+    }
     // Out of the server's session: a signal to its terminal or group is not for customers' programs. It fails only for
     // a group leader, which is out already.
     let _ = setsid();
@@ -62,102 +83,157 @@ pub fn run(dir: &Path) -> ExitCode {
     if io::stdin().lock().read_line(&mut word).is_err() || word != GO {
         return ExitCode::SUCCESS;
     }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    match runtime.and_then(|runtime| runtime.block_on(supervise(&Instance { dir: dir.to_owned() }))) {
+    match instance(&Instance { dir: dir.to_owned() }) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
     }
 }
 
-async fn supervise(instance: &Instance) -> io::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut child_ended = signal(SignalKind::child())?;
+fn instance(instance: &Instance) -> io::Result<()> {
+    // What comes before somebody listens is heard then.
+    let mut signals = SigSet::empty();
+    [Signal::SIGTERM, Signal::SIGCHLD, HEALTHY].into_iter().for_each(|signal| signals.add(signal));
+    signals.thread_block()?;
     // Everything that a descendant leaves behind becomes a child of this process and can be found and killed.
     prctl::set_child_subreaper(true)?;
     let log: Log = Arc::new(Mutex::new(LogFile::open(&instance.dir)?));
     let spec = instance.take_spec().ok_or(io::ErrorKind::NotFound)?;
-    let mut child = match spawn(&spec, instance) {
-        Ok(child) => child,
+    let outcome = start(&spec, instance, &signals);
+    let ended = match outcome {
+        Ok(started) => {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            runtime.block_on(supervise(&spec, instance, started, &signals, &log))
+        }
         Err(why) => {
             write(&log, LogStream::System, why.as_bytes());
-            return end(instance, ExitCause::Code(CANNOT_RUN));
+            kill_all(0, &mut None);
+            Ok(ExitCause::Code(CANNOT_RUN))
         }
     };
-    let pid = i32::try_from(child.id()).map_err(io::Error::other)?;
-    let shim = Identity::of(i32::try_from(std::process::id()).map_err(io::Error::other)?);
-    let (Some(shim), Some(identity)) = (shim, Identity::of_child(pid)) else {
-        kill_all(pid, &mut None).await;
-        return Err(io::ErrorKind::NotFound.into());
-    };
-    instance.write_json("child.json", &ChildRecord { shim, child: identity.clone() })?;
-    // If the server is gone meanwhile, the next one finds the record.
-    let _ = io::stdout().write_all(STARTED.as_bytes()).and_then(|()| io::stdout().flush());
-    let mut pumps = pumps(&mut child, &log)?;
-
-    let mut cause = None;
-    let deadline = tokio::time::sleep(Duration::MAX);
-    tokio::pin!(deadline);
-    let mut stopping = false;
-    while cause.is_none() {
-        tokio::select! {
-            _ = child_ended.recv() => {
-                reap(pid, &mut cause);
-                // A real-time signal ends a program without a cause that nix can name.
-                if Identity::of_child(pid).as_ref() != Some(&identity) {
-                    break;
-                }
-            }
-            _ = terminate.recv() => {
-                let grace = instance.stop().map_or(DEFAULT_GRACE, |stop| Duration::from_millis(stop.grace_ms));
-                identity.signal_group(Signal::SIGTERM);
-                stopping = true;
-                deadline.set(tokio::time::sleep(grace));
-            }
-            () = &mut deadline, if stopping => break,
-        }
+    let killed = spec.cgroups.killed_for_memory(&instance.name());
+    if killed > 0 {
+        let megabytes = spec.limits.memory_bytes >> 20;
+        let why = format!("{killed} of its processes were killed: the program may use {megabytes} MB of memory");
+        write(&log, LogStream::System, why.as_bytes());
     }
-    kill_all(pid, &mut cause).await;
-    let _ = tokio::time::timeout(LOG_WAIT, async { while pumps.join_next().await.is_some() {} }).await;
-    end(instance, cause.unwrap_or(ExitCause::Lost))
+    spec.cgroups.remove(&instance.name());
+    instance.write_json("exit.json", &Exit { cause: ended?, at_ms: clock::now().timestamp_millis() })
 }
 
-fn spawn(spec: &Spec, instance: &Instance) -> Result<Child, String> {
-    let (program, arguments) = spec.command.split_first().ok_or("the command is empty")?;
+/// Starts the program and puts it on record.
+fn start(spec: &Spec, instance: &Instance, signals: &SigSet) -> Result<Started, String> {
     if !spec.folder.is_dir() {
         return Err("the release folder is missing: deploy again".to_owned());
     }
-    let tmp = instance.tmp();
+    let myself = i32::try_from(std::process::id()).ok().and_then(Identity::of);
+    let shim = myself.ok_or("the shim cannot find itself")?;
+    match spec.walls {
+        Some(walls) => {
+            let mut walled = walled::start(instance, spec, walls, &shim)?;
+            let (stdout, stderr) = walled.outputs.take().ok_or("its output is gone")?;
+            let (pid, program) = (walled.init.pid, walled.program.clone());
+            Ok(Started { pid, program, stdout, stderr, walled: Some(walled) })
+        }
+        None => spawn(spec, instance, shim, signals),
+    }
+}
+
+/// Without walls.
+fn spawn(spec: &Spec, instance: &Instance, shim: Identity, signals: &SigSet) -> Result<Started, String> {
+    let (program, arguments) = spec.command.split_first().ok_or("the command is empty")?;
+    let (tmp, storage) = (instance.tmp(), spec.storage.folder());
+    let _kept = spec.storage.open()?;
+    // A program begins with the signals that its parent has.
+    signals.thread_unblock().map_err(|error| format!("signals: {error}"))?;
     // The shim itself was started with no variable but PATH.
-    Command::new(program)
+    let child = Command::new(program)
         .args(arguments)
         .current_dir(&spec.folder)
         .env("HOME", &tmp)
         .env("TMPDIR", &tmp)
         .env("LANG", "C.UTF-8")
         .env("HOST", "127.0.0.1")
+        .env("REEVE_STORAGE", storage)
         .envs(spec.environment.iter().map(|(name, value)| (name, value)))
         .env("PORT", spec.port.to_string())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .process_group(0)
-        .spawn()
-        .map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => format!("the command `{program}` was not found"),
-            io::ErrorKind::PermissionDenied => format!("the command `{program}` is not executable"),
-            _ => format!("the command `{program}` could not be started: {error}"),
-        })
+        .spawn();
+    signals.thread_block().map_err(|error| format!("signals: {error}"))?;
+    let mut child = child.map_err(|error| cannot_run(program, &error))?;
+    let pid = i32::try_from(child.id()).unwrap_or_default();
+    let lost = || format!("the command `{program}` ended at once");
+    let identity = Identity::of_child(pid).ok_or_else(lost)?;
+    let record = ChildRecord { shim, child: identity.clone(), init: None };
+    instance
+        .write_json("child.json", &record)
+        .map_err(|error| format!("the program cannot be put on record: {error}"))?;
+    let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else { return Err(lost()) };
+    Ok(Started { pid, program: identity, stdout: stdout.into(), stderr: stderr.into(), walled: None })
 }
 
-fn pumps(child: &mut Child, log: &Log) -> io::Result<JoinSet<()>> {
+/// Why a command cannot be executed, for its log.
+pub(super) fn cannot_run(program: &str, error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => format!("the command `{program}` was not found"),
+        io::ErrorKind::PermissionDenied => format!("the command `{program}` is not executable"),
+        _ => format!("the command `{program}` could not be started: {error}"),
+    }
+}
+
+/// Looks after the program until it has ended with all that it started; says how it ended.
+async fn supervise(
+    spec: &Spec,
+    instance: &Instance,
+    started: Started,
+    signals: &SigSet,
+    log: &Log,
+) -> io::Result<ExitCause> {
+    let Started { pid, program, stdout, stderr, mut walled } = started;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut child_ended = signal(SignalKind::child())?;
+    let mut healthy = signal(SignalKind::from_raw(HEALTHY as i32))?;
+    signals.thread_unblock()?;
+    // If the server is gone meanwhile, the next one finds the record.
+    let _ = io::stdout().write_all(STARTED.as_bytes()).and_then(|()| io::stdout().flush());
+    let child = Identity::of_child(pid);
     let mut pumps = JoinSet::new();
-    if let Some(stdout) = child.stdout.take() {
-        pumps.spawn(pump(pipe::Receiver::from_owned_fd(OwnedFd::from(stdout))?, LogStream::Stdout, log.clone()));
+    for (output, stream) in [(stdout, LogStream::Stdout), (stderr, LogStream::Stderr)] {
+        pumps.spawn(pump(pipe::Receiver::from_owned_fd(output)?, stream, log.clone()));
     }
-    if let Some(stderr) = child.stderr.take() {
-        pumps.spawn(pump(pipe::Receiver::from_owned_fd(OwnedFd::from(stderr))?, LogStream::Stderr, log.clone()));
+    let mut cause = None;
+    // It may have ended before anybody listened.
+    reap(pid, &mut cause);
+    let (deadline, boost) = (tokio::time::sleep(Duration::MAX), tokio::time::sleep(BOOST));
+    tokio::pin!(deadline, boost);
+    let (mut stopping, mut boosted) = (false, true);
+    // A real-time signal ends a program without a cause that nix can name.
+    while cause.is_none() && Identity::of_child(pid) == child {
+        tokio::select! {
+            _ = child_ended.recv() => {
+                reap(pid, &mut cause);
+            }
+            _ = terminate.recv() => {
+                let grace = instance.stop().map_or(DEFAULT_GRACE, |stop| Duration::from_millis(stop.grace_ms));
+                program.signal_group(Signal::SIGTERM);
+                stopping = true;
+                deadline.set(tokio::time::sleep(grace));
+            }
+            () = &mut deadline, if stopping => break,
+            () = async { tokio::select! { _ = healthy.recv() => {} () = &mut boost => {} } }, if boosted => {
+                boosted = false;
+                if let Err(error) = spec.cgroups.set_cpu(&instance.name(), spec.limits.cpu_millis) {
+                    write(log, LogStream::System, format!("its processors cannot be limited: {error}").as_bytes());
+                }
+            }
+        }
     }
-    Ok(pumps)
+    kill_all(pid, &mut cause);
+    let _ = tokio::time::timeout(LOG_WAIT, async { while pumps.join_next().await.is_some() {} }).await;
+    let inside = walled.as_mut().and_then(Walled::cause);
+    Ok(inside.or(cause).unwrap_or(ExitCause::Lost))
 }
 
 async fn pump(mut pipe: pipe::Receiver, stream: LogStream, log: Log) {
@@ -189,19 +265,13 @@ fn reap(program: i32, cause: &mut Option<ExitCause>) -> bool {
 }
 
 /// Kills all that is left, also what left its group or session, until this process has no child any more.
-async fn kill_all(program: i32, cause: &mut Option<ExitCause>) {
+fn kill_all(program: i32, cause: &mut Option<ExitCause>) {
     let myself = i32::try_from(std::process::id()).unwrap_or_default();
-    let work = async {
-        while reap(program, cause) {
-            for process in procfs::descendants(myself) {
-                process.signal(Signal::SIGKILL);
-            }
-            tokio::time::sleep(Duration::from_millis(2)).await;
+    let since = clock::instant();
+    while reap(program, cause) && since.elapsed() < KILL_WAIT {
+        for process in procfs::descendants(myself) {
+            process.signal(Signal::SIGKILL);
         }
-    };
-    let _ = tokio::time::timeout(KILL_WAIT, work).await;
-}
-
-fn end(instance: &Instance, cause: ExitCause) -> io::Result<()> {
-    instance.write_json("exit.json", &Exit { cause, at_ms: clock::now().timestamp_millis() })
+        std::thread::sleep(Duration::from_millis(1));
+    }
 }

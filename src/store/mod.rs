@@ -40,6 +40,7 @@ pub mod path;
 pub mod policy_test;
 pub mod population;
 pub mod project;
+pub mod project_user;
 pub mod role;
 pub mod route;
 pub mod sealed;

@@ -92,7 +92,7 @@ impl Keeper {
             }
             return Ok(());
         }
-        if let Some(address) = found
+        if let Some(address) = &found
             && self.publisher.knows(row.id, address).await
         {
             self.waits.remove(&row.id);
@@ -163,7 +163,7 @@ async fn bring_back(
             return Ok(());
         }
         tracing::info!(deployment = %row.id, "bringing a program back");
-        run::start(app, row.id, folder, &process, row.fence).await?;
+        run::start(app, environment.project_id, row.id, folder, &process, row.fence).await?;
     }
     run::check(app, row.id, &process).await?;
     if let Some(address) = running(app, row.id).await? {

@@ -40,6 +40,7 @@ async fn once(app: &App) -> Result<()> {
     let releases = names(&run::releases(app)).await?.into_iter();
     let releases = releases.map(|name| name.trim_end_matches(".tmp").to_owned()).collect();
     let projects = names(&app.config.data.join("blobs")).await?;
+    let storages = names(&app.config.data.join("storage")).await?;
     let (known_projects, known_deployments) = route::known(&app.store).await?;
     for instance in gone(instances, &known_deployments) {
         app.driver.stop(&instance, LAST_FENCE, app.config.stop_grace).await?;
@@ -48,6 +49,12 @@ async fn once(app: &App) -> Result<()> {
     }
     for release in gone(releases, &known_deployments) {
         run::dematerialize(app, &release).await?;
+    }
+    // After their programs, which may be using them.
+    for project in gone(storages, &known_projects) {
+        let storage = app.config.data.join("storage").join(&project);
+        tokio::fs::remove_dir_all(storage).await.map_err(|e| Error::Internal(format!("storage of {project}: {e}")))?;
+        tracing::info!(project, "removed the storage of a deleted project");
     }
     for project in gone(projects, &known_projects) {
         app.artifacts.remove_project(&project).await.map_err(|e| Error::Internal(e.to_string()))?;

@@ -1,7 +1,6 @@
 //! Makes the edge serve what the database says: one table of all links, published as a whole.
 
 use std::collections::{HashMap, HashSet};
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use chrono::TimeDelta;
@@ -17,6 +16,7 @@ use crate::edge::EdgeHandle;
 use crate::edge::routes::{Route, RouteTable, TargetSpec};
 use crate::edge::static_site::{SiteOptions, StaticFile, StaticSite};
 use crate::error::{Error, Result};
+use crate::reach::Address;
 use crate::runtime::Status;
 use crate::service::App;
 use crate::store::domain::{self, Served};
@@ -43,7 +43,7 @@ struct State {
     version: u64,
     sites: HashMap<DeploymentId, Arc<StaticSite>>,
     /// Programs whose health was seen since this process began; others are said to be starting.
-    healthy: HashMap<DeploymentId, SocketAddr>,
+    healthy: HashMap<DeploymentId, Address>,
     /// Certificates and settings.
     opened: Opened,
     /// By domain: what an authority is about to look for.
@@ -111,7 +111,7 @@ impl Publisher {
     }
 
     /// Notes that a program answered as it should, so that its links open with the next table.
-    pub async fn is_healthy(&self, id: DeploymentId, address: SocketAddr) {
+    pub async fn is_healthy(&self, id: DeploymentId, address: Address) {
         self.state.lock().await.healthy.insert(id, address);
     }
 
@@ -121,8 +121,8 @@ impl Publisher {
     }
 
     /// Whether a program is known to answer at this address.
-    pub async fn knows(&self, id: DeploymentId, address: SocketAddr) -> bool {
-        self.state.lock().await.healthy.get(&id) == Some(&address)
+    pub async fn knows(&self, id: DeploymentId, address: &Address) -> bool {
+        self.state.lock().await.healthy.get(&id) == Some(address)
     }
 
     /// Makes the edge answer an authority that looks for the proof of a domain.
@@ -202,7 +202,7 @@ impl Publisher {
                 DeploymentKind::Static => TargetSpec::Static(self.site(state, environment.project_id, row).await?),
                 // One that was not seen to answer yet is starting.
                 DeploymentKind::Process => {
-                    state.healthy.get(&row.id).copied().map_or(TargetSpec::Starting, TargetSpec::Process)
+                    state.healthy.get(&row.id).cloned().map_or(TargetSpec::Starting, TargetSpec::Process)
                 }
             },
             DeploymentState::Draft
@@ -281,7 +281,7 @@ fn route_to(host: &HostName, deployment: DeploymentId, target: TargetSpec) -> Ro
 ///
 /// # Errors
 /// `Internal` when the runtime cannot tell.
-pub async fn running(app: &App, id: DeploymentId) -> Result<Option<SocketAddr>> {
+pub async fn running(app: &App, id: DeploymentId) -> Result<Option<Address>> {
     Ok(match app.driver.status(&id.to_string()).await? {
         Status::Running { address, .. } => Some(address),
         Status::Exited { .. } | Status::Absent => None,

@@ -56,7 +56,7 @@ fn start<'a>(shop: &'a Workshop, lease: &'a Lease) -> Doing<'a> {
         };
         let project = route::project_of(&app.store, row.environment_id).await?;
         let folder = run::materialize(app, project, row.id).await?;
-        run::start(app, row.id, folder, &process, lease.fence()).await
+        run::start(app, project, row.id, folder, &process, lease.fence()).await
     })
 }
 
@@ -83,7 +83,7 @@ pub(super) async fn healthy(shop: &Workshop, row: &entities::deployment::Model, 
     if lost || matches!(status, Status::Absent) {
         let project = route::project_of(&shop.app.store, row.environment_id).await?;
         let folder = run::materialize(&shop.app, project, row.id).await?;
-        run::start(&shop.app, row.id, folder, &process, fence).await?;
+        run::start(&shop.app, project, row.id, folder, &process, fence).await?;
     }
     run::check(&shop.app, row.id, &process).await?;
     if let Some(address) = running(&shop.app, row.id).await? {

@@ -30,7 +30,7 @@ pub(super) fn start<'a>(shop: &'a Workshop, lease: &'a Lease) -> Doing<'a> {
             Configuration::Static(_) => run::verify(app, project, row.id).await,
             Configuration::Process(process) => {
                 let folder = run::materialize(app, project, row.id).await?;
-                run::start(app, row.id, folder, &process, lease.fence()).await
+                run::start(app, project, row.id, folder, &process, lease.fence()).await
             }
         }
     })

@@ -11,7 +11,7 @@ use crate::runtime::health::{self, HealthCheck};
 use crate::runtime::release::{self, ReleaseFile};
 use crate::runtime::{Driver, StartSpec, Status};
 use crate::service::{App, blocking, variable};
-use crate::store::route;
+use crate::store::{project_user, route};
 
 /// Reads a stored configuration.
 ///
@@ -80,12 +80,22 @@ pub async fn dematerialize(app: &App, id: &str) -> Result<()> {
 ///
 /// # Errors
 /// `FailedPrecondition` with words for people when it cannot run.
-pub async fn start(app: &App, id: DeploymentId, folder: PathBuf, process: &Process, fence: i64) -> Result<()> {
+pub async fn start(
+    app: &App,
+    project: ProjectId,
+    id: DeploymentId,
+    folder: PathBuf,
+    process: &Process,
+    fence: i64,
+) -> Result<()> {
     let spec = StartSpec {
         instance: id.to_string(),
         folder,
         command: process.command().to_vec(),
         environment: variable::of_deployment(&app.store, &app.master, id).await?,
+        project: project.to_string(),
+        user: project_user::of(&app.store, project, &app.config.users).await?,
+        tier: process.tier(),
         fence: fence_of(fence),
     };
     app.driver.start(spec).await?;
@@ -111,7 +121,8 @@ pub async fn check(app: &App, id: DeploymentId, process: &Process) -> Result<()>
         successes: 1,
     };
     let status = || async { driver.status(&instance).await.ok() };
-    health::check(address, &check, status).await.map_err(|failure| unhealthy(failure.reason))
+    health::check(&address, &check, status).await.map_err(|failure| unhealthy(failure.reason))?;
+    Ok(driver.is_healthy(&instance).await?)
 }
 
 /// Stops the program of a deployment; its log stays.

@@ -43,6 +43,15 @@ fn a_process_is_read_with_its_defaults() {
     let Some(Configuration::Process(process)) = ProjectFile::parse(text).unwrap().configuration else { unreachable!() };
     let health = process.health();
     assert_eq!((health.path(), health.timeout().as_secs(), health.interval().as_millis()), ("/", 30, 250));
+    assert_eq!(process.tier(), Tier::Hobby);
+    for tier in Tier::ALL {
+        let text = format!("[process]\ncommand = ['x']\ntier = '{tier}'");
+        let read = ProjectFile::parse(&text).unwrap().configuration.unwrap();
+        assert!(matches!(read, Configuration::Process(process) if process.tier() == tier));
+    }
+    // What was stored before there were tiers.
+    let stored = r#"{"kind":"process","command":["x"],"health":{"path":"/","timeout_seconds":1,"interval_ms":1}}"#;
+    assert!(matches!(serde_json::from_str(stored), Ok(Configuration::Process(old)) if old.tier() == Tier::Hobby));
 }
 
 #[test]
@@ -85,6 +94,8 @@ fn hostile_and_contradictory_files_are_refused() {
         ("[static]\nsingle_page = true\nnot_found = '404.html'", "contradiction"),
         ("[process]\ncommand = 'npm start'", "type"),
         ("[process]\ncommand = ['x', 1]", "type"),
+        ("[process]\ncommand = ['x']\ntier = 'giant'", "choice"),
+        ("[process]\ncommand = ['x']\ntier = 1", "type"),
         ("[process]\ncommand = ['']", "too_short"),
         ("[process]\ncommand = [\"a\\u0000b\"]", "characters"),
         ("[process]\ncommand = ['x']\n[health]\npath = \"/a\\r\\nb\"", "path"),

@@ -70,7 +70,7 @@ async fn comes_back(victims: Victims) {
     site.server.kill().await;
     for running in before.values() {
         let pids = match victims {
-            Victims::Everybody => vec![running.shim, running.child],
+            Victims::Everybody => running.pids().collect(),
             Victims::Shims => vec![running.shim],
             Victims::Programs => vec![running.child],
         };

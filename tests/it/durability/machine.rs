@@ -7,11 +7,19 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
-/// A program and the shim above it.
+/// A program, the shim above it, and the first process behind its walls in between.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Running {
     pub(super) shim: i32,
     pub(super) child: i32,
+    pub(super) init: Option<i32>,
+}
+
+impl Running {
+    /// All of them.
+    pub(super) fn pids(self) -> impl Iterator<Item = i32> {
+        [self.shim, self.child].into_iter().chain(self.init)
+    }
 }
 
 /// The programs that are on record and live, by deployment.
@@ -26,7 +34,8 @@ fn recorded(data: &Path, id: &str) -> Option<Running> {
         let pid = i32::try_from(identity["pid"].as_i64()?).ok()?;
         (started(pid)? == identity["start_time"].as_u64()?).then_some(pid)
     };
-    Some(Running { shim: living("pid.json", "shim")?, child: living("child.json", "child")? })
+    let (shim, child) = (living("pid.json", "shim")?, living("child.json", "child")?);
+    Some(Running { shim, child, init: living("child.json", "init") })
 }
 
 /// Field 22 of `/proc/<pid>/stat` of a process that has not ended.
@@ -36,12 +45,15 @@ fn started(pid: i32) -> Option<u64> {
     if matches!(fields.next()?, "Z" | "X") { None } else { fields.nth(18)?.parse().ok() }
 }
 
-/// Every process that works in the data folder: shims and programs, whoever knows of them or not.
+/// Every process that works in the data folder: shims and programs, whoever knows of them or not. Behind walls a release of
+/// this folder is mounted.
 pub(super) fn processes(data: &Path) -> BTreeSet<i32> {
     let data = data.canonicalize().unwrap();
+    let releases = format!("{}/releases/", data.file_name().unwrap().display());
     let works_there = |pid: &i32| {
         let folder = std::fs::read_link(format!("/proc/{pid}/cwd")).unwrap_or_default();
-        folder.starts_with(&data) && started(*pid).is_some()
+        let mounts = || std::fs::read_to_string(format!("/proc/{pid}/mountinfo")).unwrap_or_default();
+        (folder.starts_with(&data) || mounts().contains(&releases)) && started(*pid).is_some()
     };
     pids().filter(works_there).collect()
 }

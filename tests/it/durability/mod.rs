@@ -8,4 +8,4 @@ pub(crate) mod program;
 mod site;
 mod switch;
 mod undo;
-mod visitor;
+pub(crate) mod visitor;

@@ -148,7 +148,7 @@ impl Site {
         let expected: BTreeSet<String> = ready.iter().chain([&active]).map(|it| it.id.clone()).collect();
         let on_record = machine::on_record(self.data.path());
         assert_eq!(on_record.keys().cloned().collect::<BTreeSet<_>>(), expected, "programs that run");
-        let known: BTreeSet<i32> = on_record.values().flat_map(|running| [running.shim, running.child]).collect();
+        let known: BTreeSet<i32> = on_record.values().flat_map(|running| running.pids()).collect();
         assert_eq!(machine::processes(self.data.path()), known, "processes, against those on record");
         assert_eq!(machine::releases(self.data.path()), expected, "releases");
     }

@@ -16,17 +16,17 @@ use super::program;
 use crate::harness::{eventually, host};
 
 /// What is seen of a program that is being brought back.
-pub(super) const STARTING: &str = "starting";
+pub(crate) const STARTING: &str = "starting";
 
 /// One keep-alive connection.
-pub(super) struct Visitor {
+pub(crate) struct Visitor {
     sender: SendRequest<Empty<Bytes>>,
     host: String,
 }
 
 impl Visitor {
     /// Connects as soon as somebody listens.
-    pub(super) async fn connect(edge: SocketAddr, link: &str) -> Self {
+    pub(crate) async fn connect(edge: SocketAddr, link: &str) -> Self {
         let stream = eventually("the edge listens", async || TcpStream::connect(edge).await.ok()).await;
         stream.set_nodelay(true).unwrap();
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
@@ -35,7 +35,7 @@ impl Visitor {
     }
 
     /// The version that answers, [`STARTING`], or in words what else came instead of a whole page.
-    pub(super) async fn visit(&mut self) -> String {
+    pub(crate) async fn visit(&mut self) -> String {
         self.ask().await.unwrap_or_else(|error| format!("no answer: {error:?}"))
     }
 
@@ -55,10 +55,10 @@ impl Visitor {
 }
 
 /// What was seen, in order; the same seen often in a row counts once, with how often.
-pub(super) type Seen = Vec<(String, u64)>;
+pub(crate) type Seen = Vec<(String, u64)>;
 
 /// Somebody who asks again and again, from the moment on that anybody listens.
-pub(super) struct Watch {
+pub(crate) struct Watch {
     seen: Arc<Mutex<Seen>>,
     stop: CancellationToken,
     task: tokio::task::JoinHandle<()>,
@@ -66,7 +66,7 @@ pub(super) struct Watch {
 
 impl Watch {
     /// Begins, also while nobody listens yet.
-    pub(super) fn begin(edge: SocketAddr, link: &str) -> Self {
+    pub(crate) fn begin(edge: SocketAddr, link: &str) -> Self {
         let (seen, stop) = (Arc::<Mutex<Seen>>::default(), CancellationToken::new());
         let (link, shared, stopped) = (link.to_owned(), seen.clone(), stop.clone());
         let task = tokio::spawn(async move {
@@ -84,12 +84,12 @@ impl Watch {
     }
 
     /// What has been seen until now.
-    pub(super) fn seen(&self) -> Seen {
+    pub(crate) fn seen(&self) -> Seen {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Waits until this is what the link answers.
-    pub(super) async fn until(&self, version: &str) {
+    pub(crate) async fn until(&self, version: &str) {
         let what = format!("the link answers {version}");
         eventually(&what, async || {
             let seen = self.seen();
@@ -101,12 +101,12 @@ impl Watch {
     }
 
     /// How many answers there were.
-    pub(super) fn count(&self) -> u64 {
+    pub(crate) fn count(&self) -> u64 {
         self.seen().iter().map(|(_, times)| times).sum()
     }
 
     /// Ends with the answer that is under way.
-    pub(super) async fn end(self) -> Seen {
+    pub(crate) async fn end(self) -> Seen {
         self.stop.cancel();
         self.task.await.unwrap();
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);

@@ -27,8 +27,8 @@ async fn unused() -> SocketAddr {
 #[tokio::test]
 async fn a_program_that_answers_is_healthy() {
     let program = Program::new("ok").await;
-    let running = Status::Running { address: program.address, pid: 1 };
-    assert_eq!(check(program.address, &quick("/health"), async || Some(running)).await, Ok(()));
+    let running = Status::Running { address: program.address.into(), pid: 1 };
+    assert_eq!(check(&program.address.into(), &quick("/health"), async || Some(running.clone())).await, Ok(()));
 }
 
 #[tokio::test]
@@ -42,14 +42,14 @@ async fn failures_say_what_happened() {
             tokio::io::AsyncWriteExt::write_all(&mut stream, answer).await.unwrap();
         }
     });
-    let failure = check(address, &quick("/health"), async || None).await.unwrap_err();
+    let failure = check(&address.into(), &quick("/health"), async || None).await.unwrap_err();
     assert!(failure.attempts > 2);
     assert_eq!(failure.reason, format!("`/health` answered 500 for 0.2 s ({} attempts)", failure.attempts));
     assert_eq!(failure.last_error.unwrap(), "`/health` answered 500");
     program.abort();
 
     let address = unused().await;
-    let failure = check(address, &quick("/"), async || None).await.unwrap_err();
+    let failure = check(&address.into(), &quick("/"), async || None).await.unwrap_err();
     assert!(failure.reason.starts_with(&format!("nothing listened on port {} for 0.2 s", address.port())));
     assert!(failure.reason.ends_with("listen on the port in the variable `PORT`"));
 }
@@ -59,7 +59,7 @@ async fn an_exit_ends_the_check_at_once() {
     let address = unused().await;
     let forever = HealthCheck { timeout: Duration::from_secs(3600), ..HealthCheck::default() };
     let exit = Exit { cause: ExitCause::Code(1), at_ms: 0 };
-    let failure = check(address, &forever, async || Some(Status::Exited { exit })).await.unwrap_err();
+    let failure = check(&address.into(), &forever, async || Some(Status::Exited { exit })).await.unwrap_err();
     let port = address.port();
     assert_eq!(failure.reason, format!("the program exited with code 1 before it listened on port {port}"));
     assert_eq!(failure.attempts, 1);

@@ -28,7 +28,7 @@ async fn headers_of_one_connection_stay_on_it() {
          Proxy-Authenticate: Basic\r\nContent-Length: 2\r\n\r\nok",
     )
     .await;
-    rig.route("app.apps.test", "d0", TargetSpec::Process(address)).await;
+    rig.route("app.apps.test", "d0", TargetSpec::Process(address.into())).await;
     let answer = rig
         .raw(
             "GET /a%2Fb?q=1 HTTP/1.1\r\nHost: App.apps.test:8080\r\nConnection: close, X-Drop, Host\r\nX-Drop: 1\r\n\
@@ -142,15 +142,15 @@ async fn programs_that_do_not_answer_become_pages() {
     let timeouts = Timeouts { response_header: std::time::Duration::from_millis(50), ..Timeouts::default() };
     let rig = Rig::new(EdgeConfig { timeouts, ..EdgeConfig::default() }).await;
     let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    rig.route("refused.apps.test", "d0", TargetSpec::Process(free)).await;
+    rig.route("refused.apps.test", "d0", TargetSpec::Process(free.into())).await;
     let refused = rig.get("refused.apps.test", "/", "").await;
     assert!(refused.starts_with("HTTP/1.1 502") && !refused.contains(&free.port().to_string()), "{refused}");
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    rig.route("silent.apps.test", "d1", TargetSpec::Process(silent.local_addr().unwrap())).await;
+    rig.route("silent.apps.test", "d1", TargetSpec::Process(silent.local_addr().unwrap().into())).await;
     let answer = rig.get("silent.apps.test", "/", "").await;
     assert!(answer.starts_with("HTTP/1.1 504"), "{answer}");
     let (broken, _head) = canned("nonsense\r\n\r\n").await;
-    rig.route("broken.apps.test", "d2", TargetSpec::Process(broken)).await;
+    rig.route("broken.apps.test", "d2", TargetSpec::Process(broken.into())).await;
     let answer =
         rig.raw("POST / HTTP/1.1\r\nHost: broken.apps.test\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").await;
     assert!(answer.starts_with("HTTP/1.1 502"), "{answer}");
@@ -163,7 +163,7 @@ async fn programs_that_do_not_answer_become_pages() {
 async fn a_request_that_broke_off_is_repeated_only_if_that_does_no_harm() {
     let rig = Rig::new(EdgeConfig::default()).await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    rig.route("app.apps.test", "d0", TargetSpec::Process(listener.local_addr().unwrap())).await;
+    rig.route("app.apps.test", "d0", TargetSpec::Process(listener.local_addr().unwrap().into())).await;
     // Reads every first request and closes; answers every second.
     let program = tokio::spawn(async move {
         for answers in [false, true, false] {

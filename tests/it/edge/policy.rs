@@ -54,7 +54,7 @@ async fn program(
         }
         head.to_ascii_lowercase()
     });
-    (TargetSpec::Process(address), task)
+    (TargetSpec::Process(address.into()), task)
 }
 
 #[tokio::test]

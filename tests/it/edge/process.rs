@@ -1,4 +1,4 @@
-//! The process driver: programs outlive the server, end completely, and are never mistaken for others.
+//! The process driver without walls: programs outlive the server, end completely, and are never mistaken for others.
 
 use std::{
     os::unix::fs::PermissionsExt,
@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use reeve::domain::tier::Tier;
 use reeve::runtime::{Driver, ExitCause, LogStream, RuntimeError, StartSpec, Status, process::ProcessDriver};
 
 use super::support::eventually;
@@ -26,7 +27,7 @@ impl Machine {
 
     /// A driver over the same records, as after a restart of the server.
     fn driver(&self) -> ProcessDriver {
-        ProcessDriver::new(self.dir.path().join("state"), env!("CARGO_BIN_EXE_reeve"))
+        ProcessDriver::new(self.dir.path(), env!("CARGO_BIN_EXE_reeve"), reeve::runtime::Machine::without_walls())
     }
 
     fn spec(&self, script: &str, fence: u64) -> StartSpec {
@@ -35,6 +36,9 @@ impl Machine {
             folder: self.release(),
             command: ["sh", "-c", script].map(str::to_owned).to_vec(),
             environment: vec![("GREETING".to_owned(), "hello".to_owned())],
+            project: "p1".to_owned(),
+            user: 0,
+            tier: Tier::Hobby,
             fence,
         }
     }
@@ -44,7 +48,7 @@ impl Machine {
     }
 
     fn record(&self, name: &str) -> PathBuf {
-        self.dir.path().join("state/d1").join(name)
+        self.dir.path().join("instances/d1").join(name)
     }
 
     /// Waits for a file that a program writes into its release folder.
@@ -105,7 +109,7 @@ async fn a_program_outlives_its_server_and_is_adopted() {
     assert_eq!(second.list().await.unwrap(), ["d1"]);
     let mode = |path: PathBuf| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(machine.record("")), mode(machine.record("pid.json"))), (0o700, 0o600));
-    let running = Status::Running { address: endpoint.address, pid: pid.trim().parse().unwrap() };
+    let running = Status::Running { address: endpoint.address.clone(), pid: pid.trim().parse().unwrap() };
     assert_eq!(second.status("d1").await.unwrap(), running);
     assert_eq!(second.start(machine.spec("exit 9", 3)).await.unwrap(), endpoint);
     assert_eq!(second.start(machine.spec("exit 9", 5)).await.unwrap(), endpoint);
@@ -195,7 +199,7 @@ async fn output_and_environment_are_what_was_agreed() {
         log.iter().filter(|line| line.stream == LogStream::Stdout).map(|line| line.text.as_str()).collect();
     assert_eq!(lines[0], "out");
     let names: Vec<&str> = lines[1].split(' ').filter(|name| !matches!(*name, "_" | "OLDPWD" | "SHLVL" | "")).collect();
-    assert_eq!(names, ["GREETING", "HOME", "HOST", "LANG", "PATH", "PORT", "PWD", "TMPDIR"]);
+    assert_eq!(names, ["GREETING", "HOME", "HOST", "LANG", "PATH", "PORT", "PWD", "REEVE_STORAGE", "TMPDIR"]);
     assert_eq!(lines[2], "hello 127.0.0.1");
     assert_eq!(Path::new(lines[3]).canonicalize().unwrap(), machine.release().canonicalize().unwrap());
     assert_eq!(lines[4].len(), 16 * 1024);
@@ -251,7 +255,7 @@ async fn without_the_word_go_nothing_runs() {
     let driver = machine.driver();
     driver.start(machine.spec("true", 1)).await.unwrap();
     exited(&driver).await;
-    let dir = machine.dir.path().join("state/d1");
+    let dir = machine.dir.path().join("instances/d1");
     std::fs::remove_file(dir.join("child.json")).unwrap();
     let spec = format!(r#"{{"command":["touch","ran"],"folder":{:?},"environment":[],"port":1}}"#, machine.release());
     std::fs::write(dir.join("spec.json"), spec).unwrap();

@@ -14,7 +14,7 @@ use super::support::{GRACE, Program, Rig, eventually, read_until};
 async fn bodies_are_passed_on_piece_by_piece() {
     let rig = Rig::new(EdgeConfig::default()).await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    rig.route("app.apps.test", "d0", TargetSpec::Process(listener.local_addr().unwrap())).await;
+    rig.route("app.apps.test", "d0", TargetSpec::Process(listener.local_addr().unwrap().into())).await;
     let mut client = rig.connect().await;
     let head = "POST /up HTTP/1.1\r\nHost: app.apps.test\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n";
     client.write_all(head.as_bytes()).await.unwrap();
@@ -37,7 +37,7 @@ async fn bodies_are_passed_on_piece_by_piece() {
 async fn a_client_that_leaves_releases_its_claim_and_its_program() {
     let rig = Rig::new(EdgeConfig::default()).await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    rig.route("app.apps.test", "d0", TargetSpec::Process(listener.local_addr().unwrap())).await;
+    rig.route("app.apps.test", "d0", TargetSpec::Process(listener.local_addr().unwrap().into())).await;
     let mut client = rig.connect().await;
     client.write_all(b"GET / HTTP/1.1\r\nHost: app.apps.test\r\n\r\n").await.unwrap();
     let (mut program, _) = listener.accept().await.unwrap();
@@ -54,7 +54,7 @@ async fn an_upload_that_stops_is_given_up() {
     let timeouts = Timeouts { body_idle: Duration::from_millis(50), ..Timeouts::default() };
     let rig = Rig::new(EdgeConfig { timeouts, ..EdgeConfig::default() }).await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    rig.route("app.apps.test", "d0", TargetSpec::Process(listener.local_addr().unwrap())).await;
+    rig.route("app.apps.test", "d0", TargetSpec::Process(listener.local_addr().unwrap().into())).await;
     let mut client = rig.connect().await;
     client.write_all(b"POST / HTTP/1.1\r\nHost: app.apps.test\r\nContent-Length: 9\r\n\r\nhalf").await.unwrap();
     let (_program, _) = listener.accept().await.unwrap();
@@ -66,7 +66,7 @@ async fn an_upload_that_stops_is_given_up() {
 async fn a_shutdown_lets_running_requests_end() {
     let rig = Rig::new(EdgeConfig::default()).await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    rig.route("app.apps.test", "d0", TargetSpec::Process(listener.local_addr().unwrap())).await;
+    rig.route("app.apps.test", "d0", TargetSpec::Process(listener.local_addr().unwrap().into())).await;
     let mut client = rig.connect().await;
     client.write_all(b"GET / HTTP/1.1\r\nHost: app.apps.test\r\n\r\n").await.unwrap();
     let (mut program, _) = listener.accept().await.unwrap();

@@ -132,7 +132,7 @@ impl Program {
     }
 
     pub(crate) fn target(&self) -> TargetSpec {
-        TargetSpec::Process(self.address)
+        TargetSpec::Process(self.address.into())
     }
 }
 

@@ -76,7 +76,7 @@ async fn text(response: Response<Incoming>) -> String {
 async fn http2_becomes_what_programs_speak() {
     let secure = Secure::new(&["app.apps.test"]).await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let program = TargetSpec::Process(listener.local_addr().unwrap());
+    let program = TargetSpec::Process(listener.local_addr().unwrap().into());
     secure.rig.route("app.apps.test", "d0", program).await;
     let head = tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();

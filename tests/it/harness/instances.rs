@@ -1,5 +1,6 @@
 //! Programs of customers outlive their server by design; a test takes its own away.
 
+use std::io::ErrorKind;
 use std::path::Path;
 
 use nix::sys::signal::{Signal, kill};
@@ -10,7 +11,7 @@ use serde_json::Value;
 pub(crate) fn kill_all(data: &Path) {
     let Ok(folders) = std::fs::read_dir(data.join("instances")) else { return };
     for folder in folders.flatten() {
-        for (record, key) in [("pid.json", "shim"), ("child.json", "child")] {
+        for (record, key) in [("pid.json", "shim"), ("child.json", "init"), ("child.json", "child")] {
             let text = std::fs::read_to_string(folder.path().join(record)).unwrap_or_default();
             let Ok(value) = serde_json::from_str::<Value>(&text) else { continue };
             let (Some(pid), Some(start)) = (value[key]["pid"].as_i64(), value[key]["start_time"].as_u64()) else {
@@ -19,6 +20,18 @@ pub(crate) fn kill_all(data: &Path) {
             if let Some(pid) = i32::try_from(pid).ok().filter(|pid| started(*pid) == Some(start)) {
                 kill_tree(pid);
             }
+        }
+        remove_groups(&folder.file_name());
+    }
+}
+
+/// A group is busy until its processes are gone.
+fn remove_groups(instance: &std::ffi::OsStr) {
+    for controller in ["", "cpu", "memory", "pids"] {
+        let group = Path::new("/sys/fs/cgroup").join(controller).join("reeve").join(instance);
+        let removed = || !std::fs::remove_dir(&group).is_err_and(|error| error.kind() == ErrorKind::ResourceBusy);
+        while !removed() {
+            std::thread::yield_now();
         }
     }
 }

@@ -48,6 +48,25 @@ impl RealServer {
         Self { program: run(command, &output).await, data: data.to_owned(), database, output }
     }
 
+    /// Starts a copy of the program as another user of the machine.
+    pub(crate) async fn start_as(program: &Path, data: &Path, user: Option<u32>) -> Self {
+        let (database, output) = (Arc::new(Database::create().await), Arc::default());
+        let [a, b] = reeve::sys::random::bytes::<2>();
+        let any_port = SocketAddr::from(([127, 1, a, b.clamp(1, 254)], 0));
+        let mut command = Command::new(program);
+        set_up(&mut command, data, &database, any_port, any_port);
+        command.env("RUST_LOG", "warn").stderr(std::fs::File::create(data.join("log")).unwrap());
+        if let Some(user) = user {
+            command.uid(user).gid(user);
+        }
+        Self { program: run(command, &output).await, data: data.to_owned(), database, output }
+    }
+
+    /// What a server that was started as another user has logged.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.data.join("log")).unwrap()
+    }
+
     /// Starts the demo as somebody does who follows the README: in a folder, with data where it comes to lie by default.
     pub(crate) async fn start_demo(folder: &Path) -> Self {
         let database = Arc::new(Database::create().await);
@@ -113,15 +132,19 @@ impl Drop for RealServer {
     }
 }
 
-/// Nothing of this process's environment, which may hold settings of somebody's own server.
 fn command(data: &Path, database: &Database, api: SocketAddr, edge: SocketAddr) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_reeve"));
+    set_up(&mut command, data, database, api, edge);
+    command
+}
+
+/// Nothing of this process's environment, which may hold settings of somebody's own server.
+fn set_up(command: &mut Command, data: &Path, database: &Database, api: SocketAddr, edge: SocketAddr) {
     command.env_clear().env("PATH", std::env::var("PATH").unwrap()).env("RUST_LOG", "error");
     command.arg("serve").arg("--data").arg(data);
     command.args(["--listen", &api.to_string(), "--edge-listen", &edge.to_string()]);
     command.args(database.url().iter().flat_map(|url| ["--database-url", url]));
     command.stdout(Stdio::piped()).stdin(Stdio::null()).kill_on_drop(true);
-    command
 }
 
 async fn run(mut command: Command, output: &Arc<Mutex<String>>) -> Program {

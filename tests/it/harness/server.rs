@@ -8,7 +8,7 @@ use std::time::Duration;
 use entities::ids::SessionId;
 use reeve::audit::Entry;
 use reeve::authz::Packs;
-use reeve::config::Config;
+use reeve::config::{Config, Isolation};
 use reeve::domain::email::EmailAddress;
 use reeve::op::{Actor, Op};
 use reeve::server::Server;
@@ -53,6 +53,8 @@ impl TestServer {
         config.drain_grace = Duration::from_secs(2);
         // Nobody answers there: what asks DNS comes with a server of its own.
         config.dns_resolver = Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 1)));
+        // No shim can be made of the program of the tests.
+        config.isolation = Isolation::None;
         set_up(&mut config);
         let running = Some(run(config.clone()).await);
         Self { running, config, data, _database: database }

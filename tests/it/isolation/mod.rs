@@ -1,0 +1,11 @@
+//! Hostile programs: whatever one tenant's tries, nobody else notices. Each attempt is made by a program that was deployed
+//! like any other, while somebody looks at another tenant's the whole time.
+
+mod disk;
+mod enforcement;
+mod files;
+mod network;
+mod processes;
+mod resources;
+mod unprivileged;
+mod world;
