@@ -115,6 +115,8 @@ ids! {
     TransferId = "trf";
     /// Something that a user is told.
     NoticeId = "ntc";
+    /// A variable of a project or an environment.
+    VariableId = "var";
 }
 
 #[cfg(test)]

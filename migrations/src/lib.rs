@@ -15,6 +15,7 @@ mod m0009_audit;
 mod m0010_access_changes;
 mod m0011_lifecycle;
 mod m0012_project_users;
+mod m0013_variables;
 
 /// Every migration, in order.
 pub struct Migrator;
@@ -35,6 +36,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0010_access_changes::Migration),
             Box::new(m0011_lifecycle::Migration),
             Box::new(m0012_project_users::Migration),
+            Box::new(m0013_variables::Migration),
         ]
     }
 }

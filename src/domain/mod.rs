@@ -11,5 +11,6 @@ pub mod name;
 pub mod password;
 pub mod path;
 pub mod tier;
+pub mod variable;
 
 pub use invalid::{Invalid, quote};

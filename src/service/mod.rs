@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
+use crate::authn::master_key::MasterKey;
 use crate::config::Config;
 use crate::error::Result;
 use crate::runtime::Driver;
@@ -31,6 +32,8 @@ pub mod service_account;
 pub mod session;
 pub mod team;
 pub mod transfer;
+pub mod variable;
+pub mod vault;
 
 /// What the verbs work with; one for the whole program.
 pub struct App {
@@ -44,6 +47,8 @@ pub struct App {
     pub presence: Arc<presence::Presence>,
     /// Keys that sign tokens.
     pub keys: keys::Keys,
+    /// What seals secrets at rest.
+    pub master: MasterKey,
     /// Limits on attempts to sign in and up.
     pub limits: session::Limits,
     /// Content of deployments.

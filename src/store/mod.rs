@@ -40,6 +40,7 @@ pub mod project;
 pub mod project_user;
 pub mod role;
 pub mod route;
+pub mod sealed;
 pub mod service_account;
 pub mod session;
 pub mod signing_key;
@@ -50,6 +51,7 @@ pub mod transfer;
 pub mod upkeep;
 pub mod usage;
 pub mod user;
+pub mod variable;
 mod visible;
 pub mod write;
 

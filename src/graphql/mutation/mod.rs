@@ -14,6 +14,7 @@ mod role;
 mod service_account;
 mod session;
 mod team;
+mod variable;
 
 /// What can be changed.
 #[derive(MergedObject, Default)]
@@ -30,4 +31,5 @@ pub struct Mutation(
     invitation::InvitationMutation,
     service_account::ServiceAccountMutation,
     deployment::DeploymentMutation,
+    variable::VariableMutation,
 );
