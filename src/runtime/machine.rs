@@ -124,7 +124,8 @@ fn look(folder: &Path, user: u32) -> Machine {
             Err(why) => machine.why.push(why.0),
         }
     }
-    machine
+    // Without walls there is nobody to join a group.
+    Machine { why: machine.why, ..Machine::default() }
 }
 
 /// Builds everything, and takes it down where the program would begin.

@@ -228,9 +228,11 @@ impl ProcessDriver {
             }
         }
         record.shim.signal(Signal::SIGKILL);
-        let Some(left) = instance.child(&record.shim) else { return };
-        left.child.signal_group(Signal::SIGKILL);
-        if let Some(init) = left.init {
+        let left = instance.child(&record.shim);
+        if let Some(left) = &left {
+            left.child.signal_group(Signal::SIGKILL);
+        }
+        if let Some(init) = left.and_then(|left| left.init) {
             init.signal(Signal::SIGKILL);
             let since = clock::instant();
             while init.exists() && since.elapsed() < SHIM_WAIT {

@@ -8,4 +8,5 @@ mod network;
 mod processes;
 mod resources;
 mod unprivileged;
+mod users;
 mod world;

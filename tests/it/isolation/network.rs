@@ -67,7 +67,7 @@ import errno, json, socket
 answers = []
 made = socket.socket(socket.AF_UNIX)
 try:
-    made.connect("\0{name}")
+    made.connect("\x00{name}")
     answers.append("connected")
 except OSError as error:
     answers.append(errno.errorcode[error.errno])
