@@ -115,6 +115,12 @@ ids! {
     NoticeId = "ntc";
     /// A variable of a project or an environment.
     VariableId = "var";
+    /// The repository of a project.
+    GitConnectionId = "git";
+    /// A deployment that was asked of a repository.
+    GitRequestId = "grq";
+    /// An address that deploys.
+    DeployHookId = "hok";
 }
 
 #[cfg(test)]

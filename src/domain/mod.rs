@@ -4,6 +4,7 @@ pub mod configuration;
 pub mod deployment;
 pub mod digest;
 pub mod email;
+pub mod git;
 pub mod host;
 pub mod invalid;
 pub mod manifest;

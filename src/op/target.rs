@@ -1,15 +1,16 @@
 //! What a permit can be wanted for, and on which scope it is judged. It decides nothing.
 
 use entities::ids::{
-    ApiKeyId, BindingId, DeploymentId, EligibleRoleId, EnvironmentId, Id, InvitationId, OrganizationId, PolicyTestId,
-    ProjectId, RoleId, TeamId, TransferId, UserId, VariableId,
+    ApiKeyId, BindingId, DeployHookId, DeploymentId, EligibleRoleId, EnvironmentId, Id, InvitationId, OrganizationId,
+    PolicyTestId, ProjectId, RoleId, TeamId, TransferId, UserId, VariableId,
 };
 
 use crate::authz::{Capability, Kinds, Level, Scope, ScopeFact};
 use crate::error::{Error, Result};
 use crate::store::facts::ScopeFacts;
 use crate::store::{
-    Source, api_key, eligible_role, facts, invitation, policy_test, role, service_account, transfer, variable,
+    Source, api_key, deploy_hook, eligible_role, facts, invitation, policy_test, role, service_account, transfer,
+    variable,
 };
 
 /// What a permit is wanted for.
@@ -35,6 +36,8 @@ pub enum Target {
     ServiceAccount(UserId),
     /// A key of a service account, judged where that belongs.
     Key(ApiKeyId),
+    /// A deploy hook, judged on its environment.
+    DeployHook(DeployHookId),
     /// A variable, judged on what it is set on: on a project under every kind of environment that it counts for.
     Variable(VariableId),
     /// Variables of a scope that count for these kinds of environment.
@@ -57,7 +60,7 @@ macro_rules! targets {
 targets!(
     DeploymentId => Deployment, BindingId => Binding, RoleId => Role, EligibleRoleId => EligibleRole,
     PolicyTestId => PolicyTest, InvitationId => Invitation, TransferId => Transfer, ApiKeyId => Key,
-    VariableId => Variable
+    DeployHookId => DeployHook, VariableId => Variable
 );
 
 macro_rules! scopes {
@@ -83,6 +86,7 @@ pub(super) async fn judged_on(source: &impl Source, target: Target) -> Result<(S
             return Ok(found.unwrap_or((Scope::Environment(id.into()), Kinds::Both)));
         }
         Target::Deployment(id) => (facts::of_deployment(source, id).await?, id.uuid()),
+        Target::DeployHook(id) => (deploy_hook::scope_of(source, id).await?, id.uuid()),
         Target::Binding(id) => (facts::of_binding(source, id).await?, id.uuid()),
         Target::Role(id) => (role::scope_of(source, id).await?, id.uuid()),
         Target::EligibleRole(id) => (eligible_role::scope_of(source, id).await?, id.uuid()),
@@ -116,6 +120,7 @@ pub(super) fn view(target: Target, scope: Scope) -> Capability {
     match target {
         Target::Scope(scope) | Target::Variables(scope, _) => scope.view(),
         Target::Deployment(_) => Capability::DeploymentView,
+        Target::DeployHook(_) => Capability::DeployHookView,
         Target::Variable(_) => Capability::VariableView,
         Target::Invitation(_) if scope.level() == Level::Team => Capability::TeamView,
         Target::Binding(_)
@@ -134,6 +139,7 @@ pub(super) fn view(target: Target, scope: Scope) -> Capability {
 pub(super) fn unseen(target: Target) -> Error {
     let kind = match target {
         Target::Scope(scope) | Target::Variables(scope, _) => scope.level().name(),
+        Target::DeployHook(_) => "deploy hook",
         Target::Variable(_) => "variable",
         Target::Deployment(_) => "deployment",
         Target::Binding(_) => "binding",
@@ -152,6 +158,7 @@ pub(super) fn unseen(target: Target) -> Error {
 pub fn name(target: Target) -> String {
     match target {
         Target::Scope(scope) | Target::Variables(scope, _) => scope_name(scope),
+        Target::DeployHook(id) => id.to_string(),
         Target::Variable(id) => id.to_string(),
         Target::Deployment(id) => id.to_string(),
         Target::Binding(id) => id.to_string(),

@@ -2,6 +2,7 @@
 //! actors or routes; whoever calls it has decided already.
 
 pub mod artifacts;
+pub mod git;
 pub mod health;
 mod instance;
 mod log;

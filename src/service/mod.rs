@@ -17,10 +17,12 @@ pub mod access;
 pub mod api_key;
 pub mod artifact;
 pub mod audit;
+pub mod deploy_hook;
 pub mod deployment;
 pub mod environment;
 pub mod explanation;
 pub mod follow;
+pub mod git;
 pub mod invitation;
 pub mod keys;
 pub mod notice;
@@ -57,6 +59,8 @@ pub struct App {
     pub driver: Arc<dyn Driver>,
     /// Rung when an action was accepted.
     pub accepted: Arc<Notify>,
+    /// Rung when a deployment from a repository was asked for.
+    pub fetch_wanted: Arc<Notify>,
     /// Rung when what is to be served has changed.
     pub changed: Arc<Notify>,
     /// Rung when something was removed that may run or lie on a machine.

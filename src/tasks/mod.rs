@@ -1,6 +1,7 @@
 //! Reconcilers: they take no input, read how things should be, and make them so. Each runs when it is rung for and now and
 //! then by itself.
 
+pub mod git;
 pub mod instances;
 pub mod keys;
 pub mod leftovers;

@@ -3,8 +3,10 @@
 use async_graphql::MergedObject;
 
 pub(super) mod access;
+mod deploy_hook;
 mod deployment;
 mod environment;
+mod git;
 mod invitation;
 mod organization;
 mod person;
@@ -32,4 +34,6 @@ pub struct Mutation(
     service_account::ServiceAccountMutation,
     deployment::DeploymentMutation,
     variable::VariableMutation,
+    git::GitMutation,
+    deploy_hook::DeployHookMutation,
 );
