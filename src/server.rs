@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -165,6 +165,7 @@ pub async fn start(config: Config) -> Result<Server> {
         driver,
         accepted: Arc::new(Notify::new()),
         fetch_wanted: Arc::new(Notify::new()),
+        unwanted: Arc::new(Notify::new()),
         changed: Arc::new(Notify::new()),
         removed: Arc::new(Notify::new()),
         config,
@@ -172,9 +173,11 @@ pub async fn start(config: Config) -> Result<Server> {
     let (publisher, routes) = Publisher::new(app.clone());
     tasks::instances::adopt(&app, &publisher).await?;
     publisher.publish().await?;
+    let (wake, woken) = mpsc::channel(1024);
     let edge_config = EdgeConfig {
         https: app.config.edge_url.as_deref().is_some_and(|url| url.starts_with("https://")),
         drain_grace: app.config.drain_grace,
+        wake: Some(wake),
         ..EdgeConfig::default()
     };
     let edge = EdgeHandle::start(edge_listener, routes, edge_config)
@@ -188,6 +191,8 @@ pub async fn start(config: Config) -> Result<Server> {
     let shop = Arc::new(Workshop { app: app.clone(), edge: edge.clone(), publisher: publisher.clone() });
     tasks.spawn(engine::run(shop, owner, stop.clone()));
     tasks.spawn(tasks::instances::run(app.clone(), publisher, stop.clone()));
+    tasks.spawn(tasks::visits::run(app.clone(), woken, stop.clone()));
+    tasks.spawn(tasks::retention::run(app.clone(), edge.clone(), stop.clone()));
     tasks.spawn(tasks::leftovers::run(app.clone(), stop.clone()));
     tasks.spawn(tasks::keys::run(app.clone(), stop.clone()));
     tasks.spawn(tasks::uses::run(app.clone(), stop.clone()));

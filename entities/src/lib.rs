@@ -14,6 +14,7 @@ pub mod blob;
 pub mod capability_use;
 pub mod deploy_hook;
 pub mod deployment;
+pub mod deployment_event;
 pub mod deployment_variables;
 pub mod eligible_role;
 pub mod environment;

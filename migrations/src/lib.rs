@@ -13,6 +13,7 @@ mod m0007_roles;
 mod m0008_people;
 mod m0009_audit;
 mod m0010_access_changes;
+mod m0011_lifecycle;
 mod m0013_variables;
 mod m0015_git;
 
@@ -33,6 +34,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0008_people::Migration),
             Box::new(m0009_audit::Migration),
             Box::new(m0010_access_changes::Migration),
+            Box::new(m0011_lifecycle::Migration),
             Box::new(m0013_variables::Migration),
             Box::new(m0015_git::Migration),
         ]

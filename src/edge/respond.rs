@@ -11,8 +11,8 @@ use super::{
     forward::{self, Peer},
     headers::{self, BadHost, REQUEST_ID},
     pages::{self, Asked, Form, Problem},
+    park::{self, Visitor},
     routes::TargetSpec,
-    table::Lookup,
 };
 
 /// Answers one request; what goes wrong becomes a page.
@@ -27,7 +27,7 @@ pub(super) async fn respond(
     let name = host.clone().unwrap_or_default();
     let peer = Peer { address, request_id };
     let answer = match host {
-        Ok(host) => serve(&shared, &host, request, &peer).await,
+        Ok(host) => serve(&shared, &host, request, &peer, accept).await,
         Err(bad) => Err(Problem::BadRequest(match bad {
             BadHost::Missing => "The request has no Host header.",
             BadHost::Invalid => "The Host header is not a host name.",
@@ -46,15 +46,14 @@ async fn serve(
     host: &str,
     request: Request<Incoming>,
     peer: &Peer,
+    accept: Form,
 ) -> Result<Response<ResponseBody>, Problem> {
-    let claim = match shared.table.claim(host) {
-        Lookup::Found(claim) => claim,
-        Lookup::Unknown { inside: true } => return Err(Problem::UnknownLink),
-        Lookup::Unknown { inside: false } => return Err(Problem::UnknownDomain),
-    };
+    let (method, headers) = (request.method(), request.headers());
+    let visitor = Visitor { address: peer.address.ip(), method, headers, accept };
+    let claim = park::claim(shared, host, &visitor).await?;
     let target = claim.target().clone();
     match &target.route.target {
-        TargetSpec::Starting => Err(Problem::Starting),
+        TargetSpec::Starting | TargetSpec::Asleep | TargetSpec::Waking => Err(Problem::Starting),
         TargetSpec::Failed { message } => Err(Problem::Failed(message.clone())),
         TargetSpec::Stopped { message } => Err(Problem::Stopped(message.clone())),
         TargetSpec::Static(site) => {

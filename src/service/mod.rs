@@ -61,6 +61,8 @@ pub struct App {
     pub accepted: Arc<Notify>,
     /// Rung when a deployment from a repository was asked for.
     pub fetch_wanted: Arc<Notify>,
+    /// Rung when somebody wants an action stopped that is under way.
+    pub unwanted: Arc<Notify>,
     /// Rung when what is to be served has changed.
     pub changed: Arc<Notify>,
     /// Rung when something was removed that may run or lie on a machine.

@@ -5,6 +5,8 @@ pub mod git;
 pub mod instances;
 pub mod keys;
 pub mod leftovers;
+pub mod retention;
 pub mod routes;
 pub mod sessions;
 pub mod uses;
+pub mod visits;

@@ -7,6 +7,7 @@ pub(super) mod audit;
 pub(super) mod console;
 pub(super) mod deploy_hook;
 pub(super) mod deployment;
+pub(super) mod deployment_action;
 pub(super) mod environment;
 pub(super) mod git;
 pub(super) mod invitation;
