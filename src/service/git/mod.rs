@@ -45,7 +45,7 @@ pub async fn connect(app: &App, op: &Op, input: Connect) -> Result<Connected> {
     // Whether there is a repository is nothing that a stranger may have found out here.
     op.permit_to_begin::<cap::ConfigurationUpdate>("git.connect", input.project_id).await?;
     let id = ids::new::<GitConnectionId>();
-    let remote = remote_of(app, input.url, input.credential.clone());
+    let remote = remote_of(app, input.url, input.credential.clone())?;
     tried(app, &remote).await?;
     let secret = random::token();
     let user = op.user()?;
@@ -95,7 +95,7 @@ pub async fn repair(
     let permit = op.permit_to_begin::<cap::GitRepair>("git.repair", project).await?;
     let row = store::git::of_project(op.store(), &permit).await?.ok_or_else(|| Error::not_found("repository"))?;
     let remote = match &credential {
-        Some(_) => remote_of(app, url(&row)?, credential.clone()),
+        Some(_) => remote_of(app, url(&row)?, credential.clone())?,
         None => remote(app, &row)?,
     };
     let outcome = tried(app, &remote).await;
@@ -199,26 +199,28 @@ pub(super) fn new_request(
 }
 
 fn url(row: &git_connection::Model) -> Result<RepositoryUrl> {
-    // It was good when it was connected; whether its protocol still is, git is told.
+    // It was good when it was connected; whether its protocol still is, is seen by whoever reads it.
     let every = ["https", "http", "file"].map(str::to_owned);
     RepositoryUrl::parse(&row.url, &every).map_err(|problem| Error::Internal(problem.message))
 }
 
 fn remote(app: &App, row: &git_connection::Model) -> Result<Remote> {
     let opened = row.sealed_credential.as_ref().map(|sealed| open(app, sealed, &vault::of_git_credential(row.id)));
-    Ok(remote_of(app, url(row)?, opened.transpose()?))
+    remote_of(app, url(row)?, opened.transpose()?)
 }
 
-fn remote_of(app: &App, url: RepositoryUrl, credential: Option<String>) -> Remote {
+fn remote_of(app: &App, url: RepositoryUrl, credential: Option<String>) -> Result<Remote> {
     let git = &app.config.git;
+    // What was allowed when it was connected may not be any more.
+    if !git.protocols.iter().any(|it| it == url.protocol()) {
+        let message = format!("repositories are not read by `{}` here; connect it in another way", url.protocol());
+        return Err(Error::FailedPrecondition { reason: "REPOSITORY_UNREADABLE", message });
+    }
     let timeout = Duration::from_secs(git.timeout_seconds);
-    Remote { url, credential, private_addresses: git.private_addresses, timeout }
+    Ok(Remote { url, credential, private_addresses: git.private_addresses, timeout })
 }
 
 async fn tried(app: &App, remote: &Remote) -> Result<()> {
-    if !app.config.git.protocols.iter().any(|it| it == remote.url.protocol()) {
-        return Err(refused(GitError::Refused("repositories are not read in this way any more".to_owned())));
-    }
     let scratch = work::Scratch::new(app).await?;
     git::check(remote, scratch.path()).await.map_err(refused)
 }
