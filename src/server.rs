@@ -23,7 +23,7 @@ use crate::service::certificate::Certificates;
 use crate::service::keys::Keys;
 use crate::service::session::Limits;
 use crate::service::{App, vault};
-use crate::store::{Store, action};
+use crate::store::{Store, action, git_request};
 use crate::sys::random;
 use crate::tasks::routes::Publisher;
 use crate::workflow::{Workshop, engine};
@@ -170,6 +170,7 @@ pub async fn start(config: Config) -> Result<Server> {
         dns,
         certificates,
         accepted: Arc::new(Notify::new()),
+        fetch_wanted: Arc::new(Notify::new()),
         unwanted: Arc::new(Notify::new()),
         changed: Arc::new(Notify::new()),
         removed: Arc::new(Notify::new()),
@@ -196,6 +197,8 @@ pub async fn start(config: Config) -> Result<Server> {
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
     let owner = replica(&app.config.data).await?;
     action::release_all(&app.store, &owner).await?;
+    git_request::release_all(&app.store, &owner).await?;
+    tasks.spawn(tasks::git::run(app.clone(), owner.clone(), stop.clone()));
     let shop = Arc::new(Workshop { app: app.clone(), edge: edge.clone(), publisher: publisher.clone() });
     tasks.spawn(engine::run(shop, owner, stop.clone()));
     tasks.spawn(tasks::certificates::run(app.clone(), publisher.clone(), stop.clone()));

@@ -119,6 +119,12 @@ ids! {
     VariableId = "var";
     /// A custom domain of an environment.
     DomainId = "dom";
+    /// The repository of a project.
+    GitConnectionId = "git";
+    /// A deployment that was asked of a repository.
+    GitRequestId = "grq";
+    /// An address that deploys.
+    DeployHookId = "hok";
 }
 
 #[cfg(test)]

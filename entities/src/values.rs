@@ -132,6 +132,37 @@ words! {
         /// The others.
         Nonproduction = "nonproduction",
     }
+    /// What of a repository is wanted.
+    GitRefKind {
+        /// The newest commit of a branch.
+        Branch = "branch",
+        /// What a tag names.
+        Tag = "tag",
+        /// This commit.
+        Commit = "commit",
+    }
+    /// What asked for a deployment from a repository.
+    GitOrigin {
+        /// Somebody, by the API.
+        Request = "request",
+        /// A push.
+        Push = "push",
+        /// A deploy hook.
+        Hook = "hook",
+    }
+    /// Where a deployment from a repository stands.
+    GitRequestState {
+        /// Waits for its turn.
+        Queued = "queued",
+        /// Its files are being fetched.
+        Running = "running",
+        /// It was handed over to be deployed.
+        Deployed = "deployed",
+        /// Nothing came of it.
+        Failed = "failed",
+        /// Nothing was to be done.
+        Skipped = "skipped",
+    }
     /// How an attempt ended that the audit log tells of.
     AuditOutcome {
         /// It was done.

@@ -17,6 +17,7 @@ mod m0011_lifecycle;
 mod m0012_project_users;
 mod m0013_variables;
 mod m0014_edge;
+mod m0015_git;
 
 /// Every migration, in order.
 pub struct Migrator;
@@ -39,6 +40,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0012_project_users::Migration),
             Box::new(m0013_variables::Migration),
             Box::new(m0014_edge::Migration),
+            Box::new(m0015_git::Migration),
         ]
     }
 }

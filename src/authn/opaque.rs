@@ -31,6 +31,17 @@ impl Purpose for Key {
     const PREFIX: &'static str = "reeve_key_";
 }
 
+/// Having a deployment made.
+#[derive(Clone, Copy)]
+pub struct Hook;
+
+impl Purpose for Hook {
+    const PREFIX: &'static str = "reeve_hook_";
+}
+
+/// The last part of a deploy hook's address.
+pub type HookSecret = Secret<Hook>;
+
 /// Exchanged once for the next one.
 pub type RefreshToken = Secret<Refresh>;
 

@@ -49,6 +49,8 @@ pub struct Config {
     pub domain_check: Duration,
     /// Roles that come with making things.
     pub policy: Policy,
+    /// Where repositories may be.
+    pub git: Git,
     /// Attempts to sign in or up, from one client address.
     pub sign_in_attempts_per_minute: NonZeroU32,
     /// How long a worker may be silent before another takes over its action.
@@ -88,6 +90,24 @@ pub struct Policy {
     pub team_member: String,
     /// What the maker of an organization becomes there.
     pub organization_creator: String,
+}
+
+/// Where repositories may be.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Git {
+    /// How they are spoken to, of `https`, `http` and `file`.
+    pub protocols: Vec<String>,
+    /// Whether they may be on this machine, or in a network that is not public.
+    pub private_addresses: bool,
+    /// After so many seconds, fetching is given up.
+    pub timeout_seconds: u64,
+}
+
+impl Default for Git {
+    fn default() -> Self {
+        Self { protocols: vec!["https".to_owned()], private_addresses: false, timeout_seconds: 120 }
+    }
 }
 
 impl Default for Policy {
@@ -132,6 +152,8 @@ pub struct Layer {
     pub domain_check_seconds: Option<u64>,
     /// See [`Config::policy`].
     pub policy: Option<Policy>,
+    /// See [`Config::git`].
+    pub git: Option<Git>,
     /// See [`Config::sign_in_attempts_per_minute`].
     pub sign_in_attempts_per_minute: Option<NonZeroU32>,
     /// See [`Config::lease`].
@@ -182,6 +204,7 @@ impl Config {
             domain_target: None,
             domain_check: Duration::from_secs(300),
             policy: Policy::default(),
+            git: Git::default(),
             sign_in_attempts_per_minute: NonZeroU32::MIN.saturating_add(29),
             lease: Duration::from_secs(15),
             drain_grace: Duration::from_secs(30),
@@ -215,6 +238,7 @@ impl Config {
         }
         self.domain_check = seconds("domain_check_seconds", layer.domain_check_seconds, self.domain_check)?;
         self.policy = layer.policy.unwrap_or(self.policy);
+        self.git = layer.git.unwrap_or(self.git);
         self.sign_in_attempts_per_minute =
             layer.sign_in_attempts_per_minute.unwrap_or(self.sign_in_attempts_per_minute);
         self.lease = seconds("lease_seconds", layer.lease_seconds, self.lease)?;
@@ -249,7 +273,12 @@ impl Config {
                 return Err(Error::invalid("policy", "unknown", format!("there is no role {}", quote(role))));
             }
         }
-        Ok(())
+        let known = |protocol: &String| ["https", "http", "file"].contains(&protocol.as_str());
+        if let Some(protocol) = self.git.protocols.iter().find(|protocol| !known(protocol)) {
+            let text = format!("{} is no way to a repository, choose `https`, `http` or `file`", quote(protocol));
+            return Err(Error::invalid("git.protocols", "unknown", text));
+        }
+        seconds("git.timeout_seconds", Some(self.git.timeout_seconds), Duration::ZERO).map(|_| ())
     }
 }
 

@@ -6,6 +6,7 @@ pub mod deployment;
 pub mod digest;
 pub mod edge_settings;
 pub mod email;
+pub mod git;
 pub mod host;
 pub mod invalid;
 pub mod manifest;

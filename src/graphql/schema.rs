@@ -8,7 +8,9 @@ use super::query::Query;
 use super::subscription::Subscription;
 use super::types::access::RoleBinding;
 use super::types::audit::AuditEntry;
+use super::types::deploy_hook::DeployHook;
 use super::types::deployment_action::DeploymentEvent;
+use super::types::git::GitDeploy;
 use super::types::invitation::{Invitation, OrganizationTransfer};
 use super::types::policy::{EligibleRole, PolicyTest};
 use super::types::role::CustomRole;
@@ -48,6 +50,8 @@ pub fn build() -> ReeveSchema {
         .override_output_type_description::<Listed<ApiKey>>("A page of keys.")
         .override_output_type_description::<Listed<Notice>>("A page of what a user was told.")
         .override_output_type_description::<Listed<CustomRole>>("A page of roles that were made or imported.")
+        .override_output_type_description::<Listed<DeployHook>>("A page of deploy hooks.")
+        .override_output_type_description::<Listed<GitDeploy>>("A page of deployments that were asked of a repository.")
         .override_output_type_description::<Listed<AuditEntry>>("A page of the audit log.")
         .limit_depth(DEPTH)
         .limit_recursive_depth(DEPTH + 8)

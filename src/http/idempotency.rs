@@ -12,7 +12,17 @@ use crate::store::Store;
 use crate::store::idempotency::{self, Known};
 
 /// Answers that hold tokens or secrets are not kept.
-const SECRET: [&str; 5] = ["signUp", "signIn", "refreshSession", "createApiKey", "revealSecret"];
+const SECRET: [&str; 9] = [
+    "signUp",
+    "signIn",
+    "refreshSession",
+    "createApiKey",
+    "revealSecret",
+    "connectRepository",
+    "repairGitConnection",
+    "createDeployHook",
+    "rotateDeployHook",
+];
 /// Characters of a key.
 const LONGEST: usize = 255;
 
@@ -36,7 +46,7 @@ impl Key {
         // A key of the user's carries less than the user: it is answered nothing that was asked without it.
         let key = match op.actor() {
             Actor::Key { key: by, .. } => format!("{by} {key}"),
-            Actor::Anonymous | Actor::User { .. } | Actor::Upload { .. } => key.to_owned(),
+            Actor::Anonymous | Actor::User { .. } | Actor::Upload { .. } | Actor::Arranged { .. } => key.to_owned(),
         };
         Ok(Some(Self { user, key, digest }))
     }

@@ -17,8 +17,10 @@ mod answer;
 mod audit;
 mod blobs;
 mod document;
+mod git;
 mod graphql;
 mod health;
+mod hooks;
 mod idempotency;
 mod live;
 mod request;
@@ -33,6 +35,8 @@ fn routes(app: Arc<App>, open: live::Open) -> impl poem::Endpoint {
     Route::new()
         .at("/graphql", post(graphql::execute).get(live::connect))
         .at("/blobs/:digest", put(blobs::receive))
+        .at("/hooks/:secret", post(hooks::deploy))
+        .at("/git/:connection", post(git::pushed))
         .at("/audit.jsonl", get(audit::export))
         .at("/.well-known/jwks.json", get(health::jwks))
         .at("/healthz", get(health::alive))

@@ -31,12 +31,18 @@ pub enum Actor {
         /// Who.
         id: UserId,
     },
+    /// A user who has arranged that the server does this in their name, such as to deploy what is pushed. They need not be
+    /// there; what they hold is judged when it is done.
+    Arranged {
+        /// Who.
+        id: UserId,
+    },
 }
 
 impl Actor {
     pub(super) fn user(self) -> Result<UserId> {
         match self {
-            Self::User { id, .. } | Self::Key { id, .. } | Self::Upload { id } => Ok(id),
+            Self::User { id, .. } | Self::Key { id, .. } | Self::Upload { id } | Self::Arranged { id } => Ok(id),
             Self::Anonymous => Err(Error::Unauthenticated("sign in first".to_owned())),
         }
     }
@@ -45,7 +51,7 @@ impl Actor {
         match self {
             Self::User { id, session } => Ok((id, session)),
             Self::Anonymous => Err(Error::Unauthenticated("sign in first".to_owned())),
-            Self::Key { .. } | Self::Upload { .. } => Err(Error::FailedPrecondition {
+            Self::Key { .. } | Self::Upload { .. } | Self::Arranged { .. } => Err(Error::FailedPrecondition {
                 reason: "SESSION_REQUIRED",
                 message: "a key cannot do this; sign in with a password".to_owned(),
             }),
@@ -54,11 +60,13 @@ impl Actor {
 
     pub(super) fn oneself(self) -> Result<UserId> {
         match self {
-            Self::Key { narrowing: Some(_), .. } | Self::Upload { .. } => Err(Error::FailedPrecondition {
-                reason: "KEY_NARROWED",
-                message: "this key is narrowed to some of what its holder may; sign in, or use one that is not"
-                    .to_owned(),
-            }),
+            Self::Key { narrowing: Some(_), .. } | Self::Upload { .. } | Self::Arranged { .. } => {
+                Err(Error::FailedPrecondition {
+                    reason: "KEY_NARROWED",
+                    message: "this key is narrowed to some of what its holder may; sign in, or use one that is not"
+                        .to_owned(),
+                })
+            }
             Self::Anonymous | Self::User { .. } | Self::Key { narrowing: None, .. } => self.user(),
         }
     }
@@ -67,7 +75,7 @@ impl Actor {
     pub(super) fn narrowing(self) -> Option<Narrowing> {
         match self {
             Self::Key { narrowing, .. } => narrowing,
-            Self::Anonymous | Self::User { .. } | Self::Upload { .. } => None,
+            Self::Anonymous | Self::User { .. } | Self::Upload { .. } | Self::Arranged { .. } => None,
         }
     }
 }

@@ -1,15 +1,16 @@
 //! What a permit can be wanted for, and on which scope it is judged. It decides nothing.
 
 use entities::ids::{
-    ApiKeyId, BindingId, DeploymentId, DomainId, EligibleRoleId, EnvironmentId, Id, InvitationId, OrganizationId,
-    PolicyTestId, ProjectId, RoleId, TeamId, TransferId, UserId, VariableId,
+    ApiKeyId, BindingId, DeployHookId, DeploymentId, DomainId, EligibleRoleId, EnvironmentId, Id, InvitationId,
+    OrganizationId, PolicyTestId, ProjectId, RoleId, TeamId, TransferId, UserId, VariableId,
 };
 
 use crate::authz::{Capability, Kinds, Level, Scope, ScopeFact};
 use crate::error::{Error, Result};
 use crate::store::facts::ScopeFacts;
 use crate::store::{
-    Source, api_key, domain, eligible_role, facts, invitation, policy_test, role, service_account, transfer, variable,
+    Source, api_key, deploy_hook, domain, eligible_role, facts, invitation, policy_test, role, service_account,
+    transfer, variable,
 };
 
 /// What a permit is wanted for.
@@ -37,6 +38,8 @@ pub enum Target {
     ServiceAccount(UserId),
     /// A key of a service account, judged where that belongs.
     Key(ApiKeyId),
+    /// A deploy hook, judged on its environment.
+    DeployHook(DeployHookId),
     /// A variable, judged on what it is set on: on a project under every kind of environment that it counts for.
     Variable(VariableId),
     /// Variables of a scope that count for these kinds of environment.
@@ -59,7 +62,7 @@ macro_rules! targets {
 targets!(
     DeploymentId => Deployment, DomainId => Domain, BindingId => Binding, RoleId => Role, EligibleRoleId => EligibleRole,
     PolicyTestId => PolicyTest, InvitationId => Invitation, TransferId => Transfer, ApiKeyId => Key,
-    VariableId => Variable
+    DeployHookId => DeployHook, VariableId => Variable
 );
 
 macro_rules! scopes {
@@ -86,6 +89,7 @@ pub(super) async fn judged_on(source: &impl Source, target: Target) -> Result<(S
         }
         Target::Deployment(id) => (facts::of_deployment(source, id).await?, id.uuid()),
         Target::Domain(id) => (domain::scope_of(source, id).await?, id.uuid()),
+        Target::DeployHook(id) => (deploy_hook::scope_of(source, id).await?, id.uuid()),
         Target::Binding(id) => (facts::of_binding(source, id).await?, id.uuid()),
         Target::Role(id) => (role::scope_of(source, id).await?, id.uuid()),
         Target::EligibleRole(id) => (eligible_role::scope_of(source, id).await?, id.uuid()),
@@ -119,6 +123,7 @@ pub(super) fn view(target: Target, scope: Scope) -> Capability {
     match target {
         Target::Scope(scope) | Target::Variables(scope, _) => scope.view(),
         Target::Deployment(_) => Capability::DeploymentView,
+        Target::DeployHook(_) => Capability::DeployHookView,
         Target::Variable(_) => Capability::VariableView,
         Target::Domain(_) => Capability::DomainView,
         Target::Invitation(_) if scope.level() == Level::Team => Capability::TeamView,
@@ -138,6 +143,7 @@ pub(super) fn view(target: Target, scope: Scope) -> Capability {
 pub(super) fn unseen(target: Target) -> Error {
     let kind = match target {
         Target::Scope(scope) | Target::Variables(scope, _) => scope.level().name(),
+        Target::DeployHook(_) => "deploy hook",
         Target::Variable(_) => "variable",
         Target::Deployment(_) => "deployment",
         Target::Domain(_) => "domain",
@@ -157,6 +163,7 @@ pub(super) fn unseen(target: Target) -> Error {
 pub fn name(target: Target) -> String {
     match target {
         Target::Scope(scope) | Target::Variables(scope, _) => scope_name(scope),
+        Target::DeployHook(id) => id.to_string(),
         Target::Variable(id) => id.to_string(),
         Target::Deployment(id) => id.to_string(),
         Target::Domain(id) => id.to_string(),

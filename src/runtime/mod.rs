@@ -3,6 +3,7 @@
 
 pub mod artifacts;
 mod cgroups;
+pub mod git;
 pub mod health;
 mod instance;
 mod log;

@@ -19,12 +19,14 @@ pub mod api_key;
 pub mod artifact;
 pub mod audit;
 pub mod certificate;
+pub mod deploy_hook;
 pub mod deployment;
 pub mod domain;
 pub mod edge;
 pub mod environment;
 pub mod explanation;
 pub mod follow;
+pub mod git;
 pub mod invitation;
 pub mod keys;
 pub mod notice;
@@ -65,6 +67,8 @@ pub struct App {
     pub certificates: certificate::Certificates,
     /// Rung when an action was accepted.
     pub accepted: Arc<Notify>,
+    /// Rung when a deployment from a repository was asked for.
+    pub fetch_wanted: Arc<Notify>,
     /// Rung when somebody wants an action stopped that is under way.
     pub unwanted: Arc<Notify>,
     /// Rung when what is to be served has changed.

@@ -27,10 +27,14 @@ use crate::sys::{clock, ids};
 /// A session ends after this long, however often it was refreshed.
 const SESSION: TimeDelta = TimeDelta::days(30);
 
+/// Calls of one webhook or deploy hook, and from one client address.
+const HOOK_CALLS_PER_MINUTE: NonZeroU32 = NonZeroU32::MIN.saturating_add(59);
+
 /// Limits on attempts: what guessing passwords costs, in time of others and of this machine.
 pub struct Limits {
     by_client: Limiter,
     by_email: Limiter,
+    by_hook: Limiter,
     pub(super) hashing: Arc<Semaphore>,
 }
 
@@ -42,9 +46,18 @@ impl Limits {
         Some(Self {
             by_client: Limiter::per(minute, attempts_per_minute)?,
             by_email: Limiter::per(minute, for_one_account)?,
+            by_hook: Limiter::per(minute, HOOK_CALLS_PER_MINUTE)?,
             // Each hash takes 19 MiB and a processor: more at once would only be slower.
             hashing: Arc::new(Semaphore::new(2)),
         })
+    }
+
+    /// Counts a call of a webhook or a deploy hook, by who calls or by what is called.
+    ///
+    /// # Errors
+    /// `RateLimited` when there were too many.
+    pub fn hook(&self, key: &str) -> Result<()> {
+        self.by_hook.check(key).map_err(|retry_after_seconds| Error::RateLimited { retry_after_seconds })
     }
 
     fn check(&self, client: &str, email: &str) -> Result<()> {

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use entities::ids::DeploymentId;
+use entities::ids::{DeploymentId, GitConnectionId};
 use entities::variable;
 
 use crate::audit::Entry;
@@ -25,6 +25,16 @@ pub(super) fn of_variable(row: &variable::Model) -> String {
 /// The purpose of the variables that a deployment starts with.
 pub(super) fn of_deployment(id: DeploymentId) -> String {
     format!("deployment-variables/{id}")
+}
+
+/// The purpose of what a repository is read with.
+pub(super) fn of_git_credential(id: GitConnectionId) -> String {
+    format!("git-credential/{id}")
+}
+
+/// The purpose of what the pushes of a repository are signed with.
+pub(super) fn of_git_webhook(id: GitConnectionId) -> String {
+    format!("git-webhook/{id}")
 }
 
 /// A sealed value that does not open.
@@ -52,6 +62,8 @@ pub async fn reseal(store: &Store, master: &MasterKey) -> Result<u64> {
             Owner::SigningKey(kid) => keys::purpose(kid),
             Owner::Variable(row) => of_variable(row),
             Owner::Deployment(id) => of_deployment(*id),
+            Owner::GitCredential(id) => of_git_credential(*id),
+            Owner::GitWebhook(id) => of_git_webhook(*id),
         };
         let opened = master.open(sealed, &purpose).map_err(|_| {
             let message = format!("`{purpose}` opens with none of the master keys; nothing was changed");

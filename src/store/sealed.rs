@@ -5,8 +5,8 @@ use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
 
 use entities::deployment_variables::{Column, Entity};
-use entities::ids::{DeploymentId, VariableId};
-use entities::{signing_key, variable};
+use entities::ids::{DeploymentId, GitConnectionId, VariableId};
+use entities::{git_connection, signing_key, variable};
 
 use super::source::Connected;
 use super::{Write, sql};
@@ -21,6 +21,10 @@ pub enum Owner {
     Variable(variable::Model),
     /// The variables of a deployment.
     Deployment(DeploymentId),
+    /// What a repository is read with.
+    GitCredential(GitConnectionId),
+    /// What the pushes of a repository are signed with.
+    GitWebhook(GitConnectionId),
 }
 
 /// Seals every value anew for which `reseal` gives another; how many those were.
@@ -56,6 +60,20 @@ pub async fn reseal(write: &mut Write, reseal: impl Fn(&Owner, &[u8]) -> Result<
         let update = Entity::update_many().col_expr(Column::Sealed, Expr::value(sealed));
         let update = update.filter(Column::DeploymentId.eq(id));
         changed += update.exec(write.connection()).await.map_err(sql)?.rows_affected;
+    }
+    for row in git_connection::Entity::find().all(write.connection()).await.map_err(sql)? {
+        let credential = row.sealed_credential.map(|sealed| (Owner::GitCredential(row.id), sealed));
+        let webhook = (Owner::GitWebhook(row.id), row.sealed_webhook_secret);
+        for (owner, sealed) in credential.into_iter().chain([webhook]) {
+            let Some(sealed) = reseal(&owner, &sealed)? else { continue };
+            let column = match owner {
+                Owner::GitCredential(_) => git_connection::Column::SealedCredential,
+                _ => git_connection::Column::SealedWebhookSecret,
+            };
+            let update = git_connection::Entity::update_many().filter(git_connection::Column::Id.eq(row.id));
+            let update = update.col_expr(column, Expr::value(sealed));
+            changed += update.exec(write.connection()).await.map_err(sql)?.rows_affected;
+        }
     }
     Ok(changed)
 }

@@ -3,6 +3,7 @@
 
 pub mod certificates;
 pub mod domains;
+pub mod git;
 pub mod instances;
 pub mod keys;
 pub mod leftovers;

@@ -76,6 +76,7 @@ fn quoted(text: &str, quote: char) -> Option<(String, &str)> {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a failed setup fails the test")]
 mod tests {
     use super::*;
 

@@ -3,10 +3,12 @@
 use async_graphql::MergedObject;
 
 pub(super) mod access;
+mod deploy_hook;
 mod deployment;
 mod domain;
 mod edge;
 mod environment;
+mod git;
 mod invitation;
 mod organization;
 mod person;
@@ -36,4 +38,6 @@ pub struct Mutation(
     variable::VariableMutation,
     domain::DomainMutation,
     edge::EdgeMutation,
+    git::GitMutation,
+    deploy_hook::DeployHookMutation,
 );

@@ -4,10 +4,12 @@ use async_graphql::{Context, ID, Object};
 use chrono::{DateTime, Utc};
 
 use entities::environment::Model;
-use entities::ids::{DeploymentId, DomainId};
+use entities::ids::{DeployHookId, DeploymentId, DomainId, GitRequestId};
 
 use super::access::{RoleBinding, bindings};
+use super::deploy_hook::DeployHook;
 use super::edge::EdgeSettings;
+use super::git::GitDeploy;
 use super::invitation::{Invitation, invitations};
 use super::permission::{ViewerCapability, viewer_can, viewer_capabilities};
 use super::project::path;
@@ -120,6 +122,45 @@ impl Environment {
         let permit = op(ctx).permit::<cap::DeploymentView>(self.0.id).await?;
         let rows = store::deployment::list(op(ctx).store(), &permit, &page).await?;
         Ok(connection(rows, |row| row.id, Deployment))
+    }
+
+    /// Deployments that were asked of the project's repository, the newest first. Requires `deployment.view`.
+    #[graphql(directive = requires::apply("deployment.view".into(), "id".into()))]
+    async fn git_deploys(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> Result<Listed<GitDeploy>> {
+        let page = page::<GitRequestId>(first, after, last, before, true)?;
+        let permit = op(ctx).permit::<cap::DeploymentView>(self.0.id).await?;
+        let rows = store::git_request::list(op(ctx).store(), &permit, &page).await?;
+        Ok(connection(rows, |row| row.id, GitDeploy))
+    }
+
+    /// Its deploy hooks, without their secrets. Requires `deploy_hook.view`.
+    #[graphql(directive = requires::apply("deploy_hook.view".into(), "id".into()))]
+    async fn deploy_hooks(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> Result<Listed<DeployHook>> {
+        let page = page::<DeployHookId>(first, after, last, before, false)?;
+        let permit = op(ctx).permit::<cap::DeployHookView>(self.0.id).await?;
+        let rows = store::deploy_hook::list(op(ctx).store(), &permit, &page).await?;
+        Ok(connection(rows, |row| row.id, DeployHook))
+    }
+
+    /// The branch whose pushes are deployed by themselves, if it follows one. Requires `environment.view`.
+    #[graphql(directive = requires::apply("environment.view".into(), "id".into()))]
+    async fn auto_deploy_branch(&self, ctx: &Context<'_>) -> Result<Option<String>> {
+        let permit = op(ctx).permit::<cap::EnvironmentView>(self.0.id).await?;
+        Ok(store::git::followed(op(ctx).store(), &permit).await?.map(|row| row.branch))
     }
 
     /// The variables that a deployment from now on would be started with: its own, and those of its project that it does not

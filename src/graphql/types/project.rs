@@ -7,6 +7,7 @@ use entities::ids::EnvironmentId;
 use entities::project::Model;
 
 use super::access::{RoleBinding, bindings};
+use super::git::GitConnection;
 use super::invitation::{Invitation, invitations};
 use super::permission::{ViewerCapability, viewer_can, viewer_capabilities};
 use super::service_account::{ServiceAccount, service_accounts};
@@ -105,6 +106,13 @@ impl Project {
         let visible = op(ctx).visible::<cap::EnvironmentView>().await?;
         let rows = store::environment::list(op(ctx).store(), &visible, self.0.id, &page).await?;
         Ok(connection(rows, |row| row.id, Environment))
+    }
+
+    /// The repository that it can be deployed from, if one is connected. Requires `project.view`.
+    #[graphql(directive = requires::apply("project.view".into(), "id".into()))]
+    async fn git_connection(&self, ctx: &Context<'_>) -> Result<Option<GitConnection>> {
+        let permit = op(ctx).permit::<cap::ProjectView>(self.0.id).await?;
+        Ok(store::git::of_project(op(ctx).store(), &permit).await?.map(GitConnection))
     }
 
     /// The variables that are set on it, of those that count for the kinds of environment under which the viewer holds

@@ -12,6 +12,7 @@ mod edge;
 mod instances;
 mod live;
 mod real;
+mod repository;
 mod server;
 mod stories;
 
@@ -26,6 +27,7 @@ pub(crate) use edge::{Page, host, raw, visit};
 pub(crate) use instances::kill_all as kill_programs;
 pub(crate) use live::{Heard, Live, PROTOCOL};
 pub(crate) use real::RealServer;
+pub(crate) use repository::Repository;
 pub(crate) use server::TestServer;
 pub(crate) use stories::{Environment, GRANT, grant};
 

@@ -28,7 +28,8 @@ struct Program {
 }
 
 impl RealServer {
-    /// Starts the program over a data folder, on an address of its own and ports that the system chooses.
+    /// Starts the program over a data folder, on an address of its own and ports that the system chooses; set up by
+    /// `reeve-server.toml` in the folder, if there is one.
     pub(crate) async fn start(data: &Path) -> Self {
         Self::start_on(data, Arc::new(Database::create().await)).await
     }
@@ -142,6 +143,8 @@ fn command(data: &Path, database: &Database, api: SocketAddr, edge: SocketAddr) 
 fn set_up(command: &mut Command, data: &Path, database: &Database, api: SocketAddr, edge: SocketAddr) {
     command.env_clear().env("PATH", std::env::var("PATH").unwrap()).env("RUST_LOG", "error");
     command.arg("serve").arg("--data").arg(data);
+    let settings = data.join("reeve-server.toml");
+    command.args(settings.exists().then(|| ["--config".into(), settings]).iter().flatten());
     command.args(["--listen", &api.to_string(), "--edge-listen", &edge.to_string()]);
     command.args(database.url().iter().flat_map(|url| ["--database-url", url]));
     command.stdout(Stdio::piped()).stdin(Stdio::null()).kill_on_drop(true);

@@ -96,6 +96,11 @@ impl TestServer {
         self.config.database()
     }
 
+    /// Where it keeps what it keeps in files.
+    pub(crate) fn data_folder(&self) -> &std::path::Path {
+        self.data.path()
+    }
+
     /// A client that is nobody yet.
     pub(crate) fn client(&self) -> Client {
         Client::new(self.api_address())

@@ -10,6 +10,7 @@ mod operations;
 mod permits;
 mod permits_of_access;
 mod permits_of_deployments;
+mod permits_of_git;
 mod permits_of_people;
 mod specification;
 mod ways;

@@ -326,6 +326,7 @@ async fn no_field_forgets_its_permit() {
     let mut listed: BTreeSet<&str> = calls.iter().map(|call| call.field).collect();
     listed.extend(super::permits_of_access::FIELDS);
     listed.extend(super::permits_of_people::FIELDS);
+    listed.extend(super::permits_of_git::FIELDS);
     let required = required();
     let known: BTreeSet<&str> = required.keys().map(String::as_str).collect();
     assert_eq!(known, listed, "the left says `@requires` in the schema, the right is called here: add or erase a call");

@@ -323,7 +323,7 @@ impl Things {
 }
 
 /// Calls each as everybody who may not, then as whoever may, in order; notes what differs.
-async fn check(calls: &[Call], others: [(&str, &Client); 3], owner: &Client, differing: &mut Vec<String>) {
+pub(super) async fn check(calls: &[Call], others: [(&str, &Client); 3], owner: &Client, differing: &mut Vec<String>) {
     let required = required();
     for call in calls {
         for (who, client) in others {

@@ -75,9 +75,41 @@ pub(super) fn to(things: &Things, binding: &str) -> Vec<Call> {
     ] {
         all.push(each(field, document, &every));
     }
+    all.extend(of_repositories(project, id));
     all.push(about_people(things, &every));
     all.push(changes(things, binding));
     all.into_iter().flatten().collect()
+}
+
+/// About repositories: each takes one kind of id and nothing else.
+fn of_repositories(project: &str, environment: &str) -> [Vec<Call>; 5] {
+    [
+        each(
+            "Mutation.connectRepository",
+            "mutation($at: ID!) { connectRepository(input: { projectId: $at, url: \"https://127.0.0.1/x\" }) { __typename } }",
+            &[project],
+        ),
+        each(
+            "Mutation.repairGitConnection",
+            "mutation($at: ID!) { repairGitConnection(input: { projectId: $at }) { __typename } }",
+            &[project],
+        ),
+        each(
+            "Mutation.deployFromGit",
+            "mutation($at: ID!) { deployFromGit(input: { environmentId: $at, from: { branch: \"x\" } }) { __typename } }",
+            &[environment],
+        ),
+        each(
+            "Mutation.setAutoDeploy",
+            "mutation($at: ID!) { setAutoDeploy(input: { environmentId: $at, branch: \"x\" }) { __typename } }",
+            &[environment],
+        ),
+        each(
+            "Mutation.createDeployHook",
+            "mutation($at: ID!) { createDeployHook(input: { environmentId: $at, name: \"x\", branch: \"x\" }) { __typename } }",
+            &[environment],
+        ),
+    ]
 }
 
 /// With a person in them: whoever asks is not told whether there is such a person either.
