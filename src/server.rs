@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -152,6 +152,7 @@ pub async fn start(config: Config) -> Result<Server> {
         dns,
         certificates,
         accepted: Arc::new(Notify::new()),
+        unwanted: Arc::new(Notify::new()),
         changed: Arc::new(Notify::new()),
         removed: Arc::new(Notify::new()),
         claimed: Arc::new(Notify::new()),
@@ -160,10 +161,12 @@ pub async fn start(config: Config) -> Result<Server> {
     let (publisher, routes) = Publisher::new(app.clone());
     tasks::instances::adopt(&app, &publisher).await?;
     publisher.publish().await?;
+    let (wake, woken) = mpsc::channel(1024);
     let edge_config = EdgeConfig {
         https: app.config.edge_url.as_deref().is_some_and(|url| url.starts_with("https://")),
         https_port: app.config.https_port.or(tls.map(|tls| tls.port())).unwrap_or(443),
         drain_grace: app.config.drain_grace,
+        wake: Some(wake),
         ..EdgeConfig::default()
     };
     let edge = EdgeHandle::start(edge_listener, routes, edge_config)
@@ -180,6 +183,8 @@ pub async fn start(config: Config) -> Result<Server> {
     tasks.spawn(tasks::certificates::run(app.clone(), publisher.clone(), stop.clone()));
     tasks.spawn(tasks::instances::run(app.clone(), publisher, stop.clone()));
     tasks.spawn(tasks::domains::run(app.clone(), stop.clone()));
+    tasks.spawn(tasks::visits::run(app.clone(), woken, stop.clone()));
+    tasks.spawn(tasks::retention::run(app.clone(), edge.clone(), stop.clone()));
     tasks.spawn(tasks::leftovers::run(app.clone(), stop.clone()));
     tasks.spawn(tasks::keys::run(app.clone(), stop.clone()));
     tasks.spawn(tasks::uses::run(app.clone(), stop.clone()));

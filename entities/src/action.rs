@@ -4,7 +4,7 @@ use sea_orm::entity::prelude::*;
 
 use crate::{
     ids::{ActionId, DeploymentId, EnvironmentId, UserId},
-    values::{ActionKind, ActionState},
+    values::{ActionKind, ActionState, Cause},
 };
 
 /// A durable deployment action, leased by the worker that runs it.
@@ -14,9 +14,9 @@ pub struct Model {
     /// Key.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: ActionId,
-    /// The environment; one action runs there at a time.
+    /// The environment; one action at a time moves its link.
     pub environment_id: EnvironmentId,
-    /// The deployment that it is about.
+    /// The deployment that it is about; one action at a time has it in hand.
     pub deployment_id: DeploymentId,
     /// What it does.
     pub kind: ActionKind,
@@ -36,7 +36,11 @@ pub struct Model {
     pub lease_until_ms: i64,
     /// Why it failed, for people.
     pub error: Option<String>,
-    /// Who wants it.
+    /// Why it happens.
+    pub cause: Cause,
+    /// Since when somebody wants it to stop.
+    pub cancel_requested_at: Option<DateTimeUtc>,
+    /// Who wants it; who made the deployment, when nobody does.
     pub created_by: UserId,
     /// When it was accepted.
     pub created_at: DateTimeUtc,

@@ -34,6 +34,10 @@ pub struct Model {
     pub message: Option<String>,
     /// Why it failed, for people.
     pub failure: Option<String>,
+    /// The deployment whose files and configuration these are, when it was made of another.
+    pub source_deployment_id: Option<DeploymentId>,
+    /// When its link was visited last, to the minute.
+    pub last_visited_at: Option<DateTimeUtc>,
     /// Who made it.
     pub created_by: UserId,
     /// When it was made.

@@ -95,6 +95,8 @@ ids! {
     EnvironmentId = "env";
     /// A deployment.
     DeploymentId = "dep";
+    /// Something that happened to a deployment.
+    DeploymentEventId = "dpe";
     /// A durable deployment action.
     ActionId = "act";
     /// An entry of the audit log.

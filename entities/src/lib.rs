@@ -14,6 +14,7 @@ pub mod blob;
 pub mod capability_use;
 pub mod certificate;
 pub mod deployment;
+pub mod deployment_event;
 pub mod domain;
 pub mod edge_settings;
 pub mod eligible_role;

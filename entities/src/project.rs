@@ -17,6 +17,14 @@ pub struct Model {
     pub slug: String,
     /// Display name.
     pub name: String,
+    /// As many deployments of each environment, beside the active one, keep running although nobody visits them.
+    pub keep_running: i32,
+    /// After so many minutes without a visit the others are retired.
+    pub retire_after_minutes: i32,
+    /// As many deployments of each environment are kept; older ones that do not run are deleted.
+    pub keep_deployments: i32,
+    /// Whether a visit of a retired deployment's link starts it again.
+    pub revive_on_visit: bool,
     /// When it was made.
     pub created_at: DateTimeUtc,
     /// Optimistic version.

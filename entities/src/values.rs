@@ -84,8 +84,18 @@ words! {
     ActionKind {
         /// Makes a deployment the active one for the first time.
         Deploy = "deploy",
+        /// Brings the same version up again on a link of its own, with today's variables.
+        Redeploy = "redeploy",
         /// Makes an earlier deployment the active one.
         Rollback = "rollback",
+        /// Stops a deployment and keeps its code and assets.
+        Retire = "retire",
+        /// Starts a retired one again.
+        Revive = "revive",
+        /// Removes a deployment with its code and assets.
+        Delete = "delete",
+        /// Removes what is left of one that was stopped before it was ready.
+        Cancel = "cancel",
     }
     /// Where a durable action stands.
     ActionState {
@@ -99,6 +109,19 @@ words! {
         Succeeded = "succeeded",
         /// All effects are undone.
         Failed = "failed",
+        /// Somebody stopped it; all effects are undone.
+        Cancelled = "cancelled",
+        /// It was not begun, since a newer one was queued behind it.
+        Skipped = "skipped",
+    }
+    /// Why something happens to a deployment.
+    Cause {
+        /// Somebody wanted it.
+        User = "user",
+        /// Somebody visited its link.
+        Visit = "visit",
+        /// Its project's retention says so.
+        Policy = "policy",
     }
     /// How an attempt ended that the audit log tells of.
     AuditOutcome {

@@ -13,6 +13,7 @@ mod m0007_roles;
 mod m0008_people;
 mod m0009_audit;
 mod m0010_access_changes;
+mod m0011_lifecycle;
 mod m0014_edge;
 
 /// Every migration, in order.
@@ -32,6 +33,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0008_people::Migration),
             Box::new(m0009_audit::Migration),
             Box::new(m0010_access_changes::Migration),
+            Box::new(m0011_lifecycle::Migration),
             Box::new(m0014_edge::Migration),
         ]
     }

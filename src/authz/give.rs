@@ -37,8 +37,8 @@ pub fn missing_to_invite(
 }
 
 /// What the actor lacks to let somebody join the team that has these bindings: every row of each of them where it
-/// lands, unless it has ended. Whoever joins also revives what they were given on behalf of the team: that is to be
-/// among the bindings too. The facts must have the scopes that they are bound on, those above, and the organizations
+/// lands, unless it has ended. What somebody was given by name on behalf of the team is not weighed: the membership was its
+/// condition from the beginning. The facts must have the scopes that they are bound on, those above, and the organizations
 /// managed by the teams among them.
 #[must_use]
 pub fn missing_to_join(facts: &Facts, packs: &Packs, team_bindings: &[Binding]) -> Vec<(Capability, EnvironmentKind)> {

@@ -7,6 +7,7 @@ mod conditional;
 mod forward;
 mod headers;
 mod pages;
+mod park;
 pub mod policy;
 mod respond;
 pub mod routes;
@@ -17,13 +18,16 @@ mod target;
 pub mod tls;
 mod tunnel;
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::HashSet, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use serde::Serialize;
-use tokio::{net::TcpListener, sync::watch};
+use tokio::{
+    net::TcpListener,
+    sync::{mpsc, watch},
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use self::{headers::RequestIds, routes::RouteTable, table::Table, target::Target};
+use self::{headers::RequestIds, park::Parking, routes::RouteTable, table::Table, target::Target};
 
 /// A drained target's report is kept this long for a workflow that asks late.
 const REPORT_KEPT: Duration = Duration::from_secs(60);
@@ -63,11 +67,19 @@ pub struct EdgeConfig {
     pub drain_grace: Duration,
     /// Time limits.
     pub timeouts: Timeouts,
+    /// Told of a sleeping deployment that somebody visits.
+    pub wake: Option<mpsc::Sender<String>>,
 }
 
 impl Default for EdgeConfig {
     fn default() -> Self {
-        Self { https: false, https_port: 443, drain_grace: Duration::from_secs(60), timeouts: Timeouts::default() }
+        Self {
+            https: false,
+            https_port: 443,
+            drain_grace: Duration::from_secs(60),
+            timeouts: Timeouts::default(),
+            wake: None,
+        }
     }
 }
 
@@ -87,6 +99,7 @@ pub struct StillRouted;
 /// What every connection shares.
 struct Shared {
     table: Table,
+    parking: Parking,
     config: EdgeConfig,
     request_ids: RequestIds,
     tasks: TaskTracker,
@@ -118,6 +131,7 @@ impl EdgeHandle {
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared {
             table: Table::new(config.timeouts.connect),
+            parking: Parking::default(),
             config,
             request_ids: RequestIds::default(),
             tasks: TaskTracker::new(),
@@ -167,12 +181,18 @@ impl EdgeHandle {
         self.shared.table.drain(|target| target.route.key == key, grace).await
     }
 
-    /// The same for all hosts of a deployment: to be asked before its program is stopped.
+    /// The same for all hosts of a deployment: to be asked before its program is stopped. A page in its place is no route
+    /// to it.
     ///
     /// # Errors
     /// The applied table routes to the deployment.
     pub async fn drain_deployment(&self, deployment: &str, grace: Duration) -> Result<DrainReport, StillRouted> {
-        self.shared.table.drain(|target| target.route.deployment == deployment, grace).await
+        self.shared.table.drain(|target| target.route.deployment == deployment && target.serves(), grace).await
+    }
+
+    /// The deployments that were visited since this was asked last.
+    pub fn take_visited(&self) -> HashSet<String> {
+        self.shared.table.take_visited()
     }
 
     /// Requests, streams and tunnels on a deployment, both serving and draining.

@@ -16,9 +16,9 @@ use super::{
     forward::{self, Peer},
     headers::{self, BadHost, REQUEST_ID},
     pages::{self, Asked, Form, Problem},
+    park::{self, Visitor},
     policy::{Closed, Policy, Rules},
     routes::TargetSpec,
-    table::Lookup,
 };
 
 /// Whom a connection is with.
@@ -45,7 +45,7 @@ pub(super) async fn respond(
     let policy = host.as_ref().ok().and_then(|host| shared.table.policy(host));
     let answer = match host {
         Ok(host) if client.tls.is_some_and(|asked_for| *asked_for != *host) => Err(Problem::Misdirected),
-        Ok(host) => serve(&shared, &host, policy.as_deref(), request, &peer).await,
+        Ok(host) => serve(&shared, &host, policy.as_deref(), request, &peer, accept).await,
         Err(bad) => Err(Problem::BadRequest(match bad {
             BadHost::Missing => "The request has no Host header.",
             BadHost::Invalid => "The Host header is not a host name.",
@@ -67,6 +67,7 @@ async fn serve(
     policy: Option<&Policy>,
     mut request: Request<Incoming>,
     peer: &Peer,
+    accept: Form,
 ) -> Result<Response<ResponseBody>, Problem> {
     if let Some(answer) = challenge(shared, &request) {
         return Ok(answer);
@@ -85,14 +86,12 @@ async fn serve(
     let rules = policy.and_then(|policy| policy.rules.as_ref());
     let compression = rules.is_none_or(|rules| rules.compression);
     let coding = if compression { Coding::wanted(request.headers()) } else { None };
-    let claim = match shared.table.claim(host) {
-        Lookup::Found(claim) => claim,
-        Lookup::Unknown { inside: true } => return Err(Problem::UnknownLink),
-        Lookup::Unknown { inside: false } => return Err(Problem::UnknownDomain),
-    };
+    let (method, headers) = (request.method(), request.headers());
+    let visitor = Visitor { address: peer.address.ip(), method, headers, accept };
+    let claim = park::claim(shared, host, &visitor).await?;
     let target = claim.target().clone();
     match &target.route.target {
-        TargetSpec::Starting => Err(Problem::Starting),
+        TargetSpec::Starting | TargetSpec::Asleep | TargetSpec::Waking => Err(Problem::Starting),
         TargetSpec::Failed { message } => Err(Problem::Failed(message.clone())),
         TargetSpec::Stopped { message } => Err(Problem::Stopped(message.clone())),
         TargetSpec::Static(site) => {

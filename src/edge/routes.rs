@@ -39,6 +39,10 @@ pub struct Route {
 pub enum TargetSpec {
     /// A waiting page, 503, that reloads itself.
     Starting,
+    /// A page like that in time; a visit asks for it to be woken, and waits for a while.
+    Asleep,
+    /// The same once it is being woken.
+    Waking,
     /// An error page, 503, with a message that visitors may read.
     Failed {
         /// Shown to visitors.
@@ -59,13 +63,17 @@ impl TargetSpec {
     /// Whether a live target made from `self` can go on serving `other`, given that the keys are the same.
     pub(super) fn continues(&self, other: &TargetSpec) -> bool {
         match (self, other) {
-            (TargetSpec::Starting, TargetSpec::Starting) => true,
+            (TargetSpec::Starting, TargetSpec::Starting)
+            | (TargetSpec::Asleep, TargetSpec::Asleep)
+            | (TargetSpec::Waking, TargetSpec::Waking) => true,
             (TargetSpec::Failed { message: a }, TargetSpec::Failed { message: b })
             | (TargetSpec::Stopped { message: a }, TargetSpec::Stopped { message: b }) => a == b,
             (TargetSpec::Static(_), TargetSpec::Static(_)) => true,
             (TargetSpec::Process(a), TargetSpec::Process(b)) => a == b,
             (
                 TargetSpec::Starting
+                | TargetSpec::Asleep
+                | TargetSpec::Waking
                 | TargetSpec::Failed { .. }
                 | TargetSpec::Stopped { .. }
                 | TargetSpec::Static(_)

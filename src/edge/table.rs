@@ -8,6 +8,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
+use tokio::sync::watch;
 
 use super::{
     DrainReport, StillRouted,
@@ -40,11 +41,25 @@ pub(super) struct Table {
     live: ArcSwap<Live>,
     retired: Mutex<Vec<Arc<Target>>>,
     connect: Duration,
+    applied: watch::Sender<u64>,
 }
 
 impl Table {
     pub(super) fn new(connect: Duration) -> Self {
-        Self { live: ArcSwap::from_pointee(Live::default()), retired: Mutex::default(), connect }
+        let applied = watch::Sender::new(0);
+        Self { live: ArcSwap::from_pointee(Live::default()), retired: Mutex::default(), connect, applied }
+    }
+
+    /// Tells of every table that is served.
+    pub(super) fn watch(&self) -> watch::Receiver<u64> {
+        self.applied.subscribe()
+    }
+
+    /// The deployments that were visited since this was asked last.
+    pub(super) fn take_visited(&self) -> HashSet<String> {
+        let live = self.live.load();
+        let visited = live.targets.values().filter(|target| target.take_visited());
+        visited.map(|target| target.route.deployment.clone()).collect()
     }
 
     /// Makes `table` the one that is served and begins to drain what it no longer holds. Gives the targets that now
@@ -76,6 +91,7 @@ impl Table {
         for target in &retired {
             target.retire();
         }
+        self.applied.send_replace(table.version);
         retired
     }
 

@@ -3,13 +3,19 @@
 
 use std::{
     sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+        Arc, Mutex, PoisonError,
+        atomic::{
+            AtomicBool, AtomicUsize,
+            Ordering::{Relaxed, SeqCst},
+        },
     },
     time::Duration,
 };
 
-use tokio::sync::Notify;
+use tokio::{
+    sync::{Notify, mpsc},
+    time::Instant,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -20,6 +26,9 @@ use super::{
 /// After the cancel token, claims end by themselves, save those of clients that do not read. Their bodies refuse to give
 /// another byte, so a drain need not wait for them.
 const CUT_WAIT: Duration = Duration::from_secs(1);
+
+/// Whoever was told to wake a target may have failed to; a later visitor tells again.
+const WAKE_AGAIN: Duration = Duration::from_secs(5);
 
 /// One target of one table entry, alive as long as a table or a request holds it.
 pub(super) struct Target {
@@ -32,6 +41,9 @@ pub(super) struct Target {
     draining: AtomicBool,
     idle: Notify,
     at_switch: AtomicUsize,
+    visited: AtomicBool,
+    /// When somebody was told to wake it.
+    woken: Mutex<Option<Instant>>,
     undrained: AtomicUsize,
 }
 
@@ -39,9 +51,12 @@ impl Target {
     pub(super) fn new(route: Route, connect: Duration) -> Arc<Self> {
         let upstream = match &route.target {
             TargetSpec::Process(address) => Upstream::new(*address, connect),
-            TargetSpec::Starting | TargetSpec::Failed { .. } | TargetSpec::Stopped { .. } | TargetSpec::Static(_) => {
-                None
-            }
+            TargetSpec::Starting
+            | TargetSpec::Asleep
+            | TargetSpec::Waking
+            | TargetSpec::Failed { .. }
+            | TargetSpec::Stopped { .. }
+            | TargetSpec::Static(_) => None,
         };
         Arc::new(Self {
             route,
@@ -51,6 +66,8 @@ impl Target {
             draining: AtomicBool::new(false),
             idle: Notify::new(),
             at_switch: AtomicUsize::new(0),
+            visited: AtomicBool::new(false),
+            woken: Mutex::new(None),
             undrained: AtomicUsize::new(0),
         })
     }
@@ -60,7 +77,27 @@ impl Target {
     pub(super) fn claim(self: &Arc<Self>) -> Option<Claim> {
         self.in_flight.fetch_add(1, SeqCst);
         let claim = Claim(self.clone());
+        self.visited.store(true, Relaxed);
         (!self.draining.load(SeqCst)).then_some(claim)
+    }
+
+    /// Whether it was visited since this was asked last.
+    pub(super) fn take_visited(&self) -> bool {
+        self.visited.swap(false, Relaxed)
+    }
+
+    /// Whether the deployment itself answers here, and not a page in its place.
+    pub(super) fn serves(&self) -> bool {
+        matches!(self.route.target, TargetSpec::Static(_) | TargetSpec::Process(_))
+    }
+
+    /// Asks for it to be woken; once for all who visit it within a while.
+    pub(super) fn wake(&self, wake: Option<&mpsc::Sender<String>>) {
+        let mut woken = self.woken.lock().unwrap_or_else(PoisonError::into_inner);
+        let asked = woken.is_some_and(|at| at.elapsed() < WAKE_AGAIN);
+        if !asked && wake.is_some_and(|wake| wake.try_send(self.route.deployment.clone()).is_ok()) {
+            *woken = Some(Instant::now());
+        }
     }
 
     pub(super) fn in_flight(&self) -> usize {

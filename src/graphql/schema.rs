@@ -8,6 +8,7 @@ use super::query::Query;
 use super::subscription::Subscription;
 use super::types::access::RoleBinding;
 use super::types::audit::AuditEntry;
+use super::types::deployment_action::DeploymentEvent;
 use super::types::invitation::{Invitation, OrganizationTransfer};
 use super::types::policy::{EligibleRole, PolicyTest};
 use super::types::role::CustomRole;
@@ -35,6 +36,7 @@ pub fn build() -> ReeveSchema {
         .override_output_type_description::<Listed<Environment>>("A page of environments.")
         .override_output_type_description::<Listed<Deployment>>("A page of deployments.")
         .override_output_type_description::<Listed<Domain>>("A page of custom domains.")
+        .override_output_type_description::<Listed<DeploymentEvent>>("A page of what happened to a deployment.")
         .override_output_type_description::<Listed<Team>>("A page of teams.")
         .override_output_type_description::<Listed<RoleBinding>>("A page of role bindings.")
         .override_output_type_description::<Listed<PolicyTest>>("A page of assertions about access.")

@@ -9,6 +9,7 @@ use std::{
     io,
     path::{Path, PathBuf},
     pin::pin,
+    sync::Arc,
     time::Duration,
 };
 
@@ -16,6 +17,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures_util::{Stream, StreamExt as _};
 use tokio::io::AsyncWriteExt as _;
+use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 
 use crate::{
     domain::digest::Digest,
@@ -28,6 +30,8 @@ const MAX_PROJECT: usize = 64;
 #[derive(Clone, Debug)]
 pub struct Artifacts {
     folder: PathBuf,
+    /// Shared by those who count on what is there, held alone by whoever takes something away.
+    collection: Arc<RwLock<()>>,
 }
 
 /// Why a file was not taken; nothing of it is left.
@@ -74,7 +78,17 @@ impl Artifacts {
     /// A store in this folder, which is made when the first file arrives.
     #[must_use]
     pub fn new(folder: impl Into<PathBuf>) -> Self {
-        Self { folder: folder.into() }
+        Self { folder: folder.into(), collection: Arc::default() }
+    }
+
+    /// As long as this is held, nothing that is there is taken away by [`Artifacts::collecting`].
+    pub async fn keep(&self) -> OwnedRwLockReadGuard<()> {
+        self.collection.clone().read_owned().await
+    }
+
+    /// Waits until nobody counts on what is there, and keeps them away while this is held.
+    pub async fn collecting(&self) -> OwnedRwLockWriteGuard<()> {
+        self.collection.clone().write_owned().await
     }
 
     /// Takes a file while it is sent: hashed on the way, cut off as soon as it is too long, and visible only when it is

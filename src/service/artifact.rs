@@ -71,7 +71,14 @@ pub async fn receive<E: Display>(
         )
     })?;
     let project = store::artifact::project_of(op.store(), &permit).await?;
-    app.artifacts.receive(&project.to_string(), digest, size, body).await.map_err(refusal)?;
+    let project = project.to_string();
+    app.artifacts.receive(&project, digest, size, body).await.map_err(refusal)?;
+    // What was there already may have been collected with the last deployment that needed it.
+    let _kept = app.artifacts.keep().await;
+    let there = app.artifacts.has(&project, digest).await;
+    if !there.map_err(|error| Error::Internal(format!("looking for content: {error}")))? {
+        return Err(refusal(ReceiveError::Body("collected".to_owned())));
+    }
     store::artifact::add(op.store(), &permit, digest, size).await
 }
 

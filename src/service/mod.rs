@@ -60,6 +60,8 @@ pub struct App {
     pub certificates: certificate::Certificates,
     /// Rung when an action was accepted.
     pub accepted: Arc<Notify>,
+    /// Rung when somebody wants an action stopped that is under way.
+    pub unwanted: Arc<Notify>,
     /// Rung when what is to be served has changed.
     pub changed: Arc<Notify>,
     /// Rung when something was removed that may run or lie on a machine.

@@ -1,26 +1,30 @@
 //! Durable deployment actions: a leased table. A lease is the proof that a worker may move an action on; every change made
 //! under it carries its fence, so that a worker that slept past its lease changes nothing.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
-use sea_orm::sea_query::{Expr, ExprTrait, LockBehavior, LockType, Query, SelectStatement};
+use sea_orm::sea_query::{Expr, ExprTrait, Func, LockBehavior, LockType, Query, SelectStatement};
 use sea_orm::{
-    ColumnTrait, DatabaseTransaction, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
-    SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    ColumnTrait, Condition, DatabaseTransaction, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
 };
 
 use entities::action::{Column, Entity, Model};
 use entities::action_step;
 use entities::ids::DeploymentId;
-use entities::values::ActionState;
+use entities::values::{ActionKind, ActionState, Cause, DeploymentState};
 
 use super::source::Connected;
 use super::{Store, Write, sql};
 use crate::authz::{Held, Permit, Visible, cap};
+use crate::domain::deployment::state::State;
 use crate::error::{Error, Result};
 use crate::sys::clock;
 
 const UNFINISHED: [ActionState; 2] = [ActionState::Running, ActionState::Undoing];
+
+/// Actions that move an environment's link: one at a time.
+const MOVING: [ActionKind; 2] = [ActionKind::Deploy, ActionKind::Rollback];
 
 /// The right to move one action on, until somebody else has a higher fence.
 #[derive(Debug, Clone)]
@@ -63,8 +67,90 @@ pub async fn enqueue<C: Held>(write: &mut Write, permit: &Permit<C>, row: Model)
     if entities::ids::Id::uuid(row.environment_id) != permit.key() {
         return Err(Error::Internal("an action for another environment than the permit's".to_owned()));
     }
+    insert(write, row).await
+}
+
+pub(super) async fn insert(write: &mut Write, row: Model) -> Result<()> {
     Entity::insert(row.into_active_model()).exec_without_returning(write.connection()).await.map_err(sql)?;
     Ok(())
+}
+
+/// How many actions were found that somebody wants stopped.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Stopped {
+    /// Were not begun, and never will be.
+    pub queued: u64,
+    /// Are under way; whoever works on them undoes them.
+    pub running: u64,
+}
+
+/// Stops what is to happen to a deployment of the environment that the permit speaks for.
+///
+/// # Errors
+/// `Unavailable` when the database does not answer.
+pub async fn stop(write: &mut Write, permit: &Permit<cap::DeploymentCancel>, id: DeploymentId) -> Result<Stopped> {
+    let now = clock::now();
+    let of = |states: &[ActionState]| {
+        Entity::update_many()
+            .filter(Column::DeploymentId.eq(id))
+            .filter(Column::EnvironmentId.eq(permit.key()))
+            .filter(Column::State.is_in(states.iter().copied()))
+    };
+    let queued = of(&[ActionState::Queued])
+        .col_expr(Column::State, Expr::value(ActionState::Cancelled))
+        .col_expr(Column::FinishedAt, Expr::value(now))
+        .exec(write.connection())
+        .await
+        .map_err(sql)?;
+    let running = of(&UNFINISHED)
+        .col_expr(Column::CancelRequestedAt, Expr::value(now))
+        .exec(write.connection())
+        .await
+        .map_err(sql)?;
+    Ok(Stopped { queued: queued.rows_affected, running: running.rows_affected })
+}
+
+/// Gives up the deployments of the permit's environment that wait to be deployed, since a newer one comes after them.
+///
+/// # Errors
+/// `Unavailable` when the database does not answer.
+pub async fn skip_older(write: &mut Write, permit: &Permit<cap::DeploymentCreate>) -> Result<Vec<DeploymentId>> {
+    let waiting = || {
+        Condition::all()
+            .add(Column::EnvironmentId.eq(permit.key()))
+            .add(Column::Kind.eq(ActionKind::Deploy))
+            .add(Column::State.eq(ActionState::Queued))
+    };
+    let mut found = Entity::find().filter(waiting());
+    if write.is_postgres() {
+        found = found.lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
+    }
+    let found = found.all(write.connection()).await.map_err(sql)?;
+    Entity::update_many()
+        .col_expr(Column::State, Expr::value(ActionState::Skipped))
+        .col_expr(Column::FinishedAt, Expr::value(clock::now()))
+        .filter(Column::Id.is_in(found.iter().map(|row| row.id.0)))
+        .exec(write.connection())
+        .await
+        .map_err(sql)?;
+    let mut skipped = Vec::new();
+    for action in found {
+        let row = super::deployment::lock(write, permit, action.deployment_id).await?;
+        if row.state == DeploymentState::Queued {
+            super::deployment::move_on(write, &row, State::Skipped, Cause::User).await?;
+            skipped.push(row.id);
+        }
+    }
+    Ok(skipped)
+}
+
+/// Whether somebody wants the action stopped that a worker has in hand.
+///
+/// # Errors
+/// `Unavailable` when the database does not answer.
+pub async fn is_unwanted(store: &Store, lease: &Lease) -> Result<bool> {
+    let row = Entity::find_by_id(lease.action.id).one(&store.db).await.map_err(sql)?;
+    Ok(row.is_some_and(|row| row.cancel_requested_at.is_some()))
 }
 
 /// The deployment that was active when this action moved the link.
@@ -104,15 +190,13 @@ pub async fn latest_of(
     select.all(&store.db).await.map_err(sql)
 }
 
-/// Leases the next action that nobody works on: one whose worker is gone, or the oldest queued one of an environment in
-/// which nothing runs.
+/// Leases the next action that nobody works on: one whose worker is gone, or the oldest queued one whose deployment nobody
+/// has in hand, and whose environment's link nobody moves if it moves it.
 ///
 /// # Errors
 /// `Unavailable` when the database does not answer.
 pub async fn claim(store: &Store, owner: &str, lease: Duration) -> Result<Option<Lease>> {
-    let options =
-        TransactionOptions { sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate), ..Default::default() };
-    let tx = store.db.begin_with_options(options).await.map_err(sql)?;
+    let tx = store.begin_write().await?;
     let now = clock::now().timestamp_millis();
     let Some(row) = candidate(store, &tx, now).await? else {
         return Ok(None);
@@ -136,7 +220,7 @@ pub async fn claim(store: &Store, owner: &str, lease: Duration) -> Result<Option
         .exec(&tx)
         .await;
     if let Err(error) = taken {
-        // Two workers met in one environment; the partial unique index let one of them through.
+        // Two workers met; the partial unique indexes let one of them through.
         return match error.sql_err() {
             Some(sea_orm::SqlErr::UniqueConstraintViolation(_)) => Ok(None),
             _ => Err(sql(error)),
@@ -158,11 +242,13 @@ async fn candidate(store: &Store, tx: &DatabaseTransaction, now: i64) -> Result<
     if let Some(row) = locked(abandoned).one(tx).await.map_err(sql)? {
         return Ok(Some(row));
     }
-    let busy =
-        Query::select().column(Column::EnvironmentId).from(Entity).and_where(Column::State.is_in(UNFINISHED)).take();
+    let busy = |column| Query::select().column(column).from(Entity).and_where(Column::State.is_in(UNFINISHED)).take();
+    let mut moving = busy(Column::EnvironmentId);
+    moving.and_where(Column::Kind.is_in(MOVING));
     let waiting = Entity::find()
         .filter(Column::State.eq(ActionState::Queued))
-        .filter(Column::EnvironmentId.not_in_subquery(busy))
+        .filter(Column::DeploymentId.not_in_subquery(busy(Column::DeploymentId)))
+        .filter(Column::Kind.is_not_in(MOVING).or(Column::EnvironmentId.not_in_subquery(moving)))
         .order_by_asc(Column::Id);
     locked(waiting).one(tx).await.map_err(sql)
 }
@@ -250,18 +336,21 @@ pub async fn end_step(store: &Store, lease: &Lease, position: i32, undone: bool)
     lease.confirmed(changed.rows_affected)
 }
 
-/// Moves the action itself; an end is final.
+/// Moves the action itself; an end is final, and none that somebody wants stopped succeeds.
 ///
 /// # Errors
-/// `Conflict` when the lease is no longer the worker's.
+/// `Conflict` when the lease is no longer the worker's, or when the action may not succeed.
 pub async fn set_state(store: &Store, lease: &Lease, state: ActionState, error: Option<&str>) -> Result<()> {
-    let ended = matches!(state, ActionState::Succeeded | ActionState::Failed);
+    let ended = matches!(state, ActionState::Succeeded | ActionState::Failed | ActionState::Cancelled);
     let mut update = Entity::update_many().col_expr(Column::State, Expr::value(state));
     if let Some(error) = error {
         update = update.col_expr(Column::Error, Expr::value(error));
     }
     if ended {
         update = update.col_expr(Column::FinishedAt, Expr::value(clock::now()));
+    }
+    if state == ActionState::Succeeded {
+        update = update.filter(Column::CancelRequestedAt.is_null());
     }
     let changed = update
         .filter(Column::Id.eq(lease.action.id))
@@ -272,20 +361,30 @@ pub async fn set_state(store: &Store, lease: &Lease, state: ActionState, error: 
     lease.confirmed(changed.rows_affected)
 }
 
-/// The highest fence of an environment's actions: what a reconciler's calls carry.
-pub(super) async fn highest_fences(
-    store: &Store,
-) -> Result<std::collections::HashMap<entities::ids::EnvironmentId, i64>> {
-    let rows: Vec<(entities::ids::EnvironmentId, i64)> = Entity::find()
+/// What a reconciler has to know of a deployment's actions.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct InHand {
+    /// The highest fence: what its calls carry.
+    pub(super) fence: i64,
+    /// Whether one of them is not finished.
+    pub(super) busy: bool,
+}
+
+/// What reconcilers have to know of each deployment's actions.
+pub(super) async fn in_hand(store: &Store) -> Result<HashMap<DeploymentId, InHand>> {
+    let unfinished = Column::State.is_in([ActionState::Queued, ActionState::Running, ActionState::Undoing]);
+    let busy = Expr::expr(Func::max(Expr::case(unfinished, 1).finally(0)));
+    let rows: Vec<(DeploymentId, i64, i32)> = Entity::find()
         .select_only()
-        .column(Column::EnvironmentId)
+        .column(Column::DeploymentId)
         .column_as(Column::Fence.max(), "fence")
-        .group_by(Column::EnvironmentId)
+        .expr_as(busy, "busy")
+        .group_by(Column::DeploymentId)
         .into_tuple()
         .all(&store.db)
         .await
         .map_err(sql)?;
-    Ok(rows.into_iter().collect())
+    Ok(rows.into_iter().map(|(id, fence, busy)| (id, InHand { fence, busy: busy > 0 })).collect())
 }
 
 fn millis(duration: Duration) -> i64 {

@@ -2,17 +2,18 @@
 
 use std::collections::{HashMap, HashSet};
 
-use sea_orm::sea_query::OnConflict;
+use sea_orm::prelude::Uuid;
+use sea_orm::sea_query::{OnConflict, Query};
 use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect};
 
 use entities::blob::{Column, Entity, Model};
 use entities::ids::{DeploymentId, EnvironmentId, Id, ProjectId};
 use entities::values::DeploymentState;
-use entities::{environment, manifest};
+use entities::{deployment, environment, manifest};
 
 use super::source::Connected;
 use super::{Source, Store, sql};
-use crate::authz::{Permit, Visible, cap};
+use crate::authz::{Held, Permit, Visible, cap};
 use crate::domain::digest::Digest;
 use crate::domain::manifest::Manifest;
 use crate::error::Result;
@@ -25,11 +26,7 @@ const CHUNK: usize = 500;
 ///
 /// # Errors
 /// `NotFound` when the environment has gone.
-pub async fn present(
-    source: &impl Source,
-    permit: &Permit<cap::DeploymentCreate>,
-    wanted: &[Digest],
-) -> Result<HashSet<Digest>> {
+pub async fn present<C: Held>(source: &impl Source, permit: &Permit<C>, wanted: &[Digest]) -> Result<HashSet<Digest>> {
     let project = project_of(source, permit).await?;
     let mut present = HashSet::new();
     for chunk in wanted.chunks(CHUNK) {
@@ -52,7 +49,7 @@ pub async fn present(
 ///
 /// # Errors
 /// `NotFound` when the environment has gone.
-pub async fn project_of(source: &impl Source, permit: &Permit<cap::DeploymentCreate>) -> Result<ProjectId> {
+pub async fn project_of<C: Held>(source: &impl Source, permit: &Permit<C>) -> Result<ProjectId> {
     let row = super::environment::find(source, EnvironmentId(permit.key())).await?;
     Ok(row.ok_or_else(super::gone("environment"))?.project_id)
 }
@@ -82,6 +79,37 @@ pub async fn add(
         .await
         .map_err(sql)?;
     Ok(())
+}
+
+/// Takes away a deployment's manifest, and the notes of the content that no other deployment of the project refers to; its
+/// digests.
+pub(super) async fn forget(store: &Store, project: ProjectId, deployment: Uuid) -> Result<Vec<Digest>> {
+    let tx = store.begin_write().await?;
+    let environments = Query::select()
+        .column(environment::Column::Id)
+        .from(environment::Entity)
+        .and_where(environment::Column::ProjectId.eq(project))
+        .take();
+    let deployments = Query::select()
+        .column(deployment::Column::Id)
+        .from(deployment::Entity)
+        .and_where(deployment::Column::EnvironmentId.in_subquery(environments))
+        .take();
+    let manifests = manifest::Entity::find().filter(manifest::Column::DeploymentId.in_subquery(deployments));
+    let (mut own, mut others) = (HashSet::new(), HashSet::new());
+    for row in manifests.all(&tx).await.map_err(sql)? {
+        let digests = if row.deployment_id.uuid() == deployment { &mut own } else { &mut others };
+        digests.extend(super::deployment::parsed(row)?.blobs().map(|(digest, _)| digest));
+    }
+    let gone: Vec<Digest> = own.difference(&others).copied().collect();
+    for chunk in gone.chunks(CHUNK) {
+        let delete = Entity::delete_many().filter(Column::ProjectId.eq(project));
+        delete.filter(Column::Digest.is_in(chunk.iter().map(ToString::to_string))).exec(&tx).await.map_err(sql)?;
+    }
+    let delete = manifest::Entity::delete_many().filter(manifest::Column::DeploymentId.eq(deployment));
+    delete.exec(&tx).await.map_err(sql)?;
+    tx.commit().await.map_err(sql)?;
+    Ok(gone)
 }
 
 /// Of these deployments that the actor may see, the drafts whose content has all arrived: three statements, and one more for

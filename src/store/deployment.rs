@@ -2,32 +2,29 @@
 
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{Expr, Query};
-use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, Select,
+};
 
 use entities::deployment::{Column, Entity, Model};
 use entities::ids::{DeploymentId, EnvironmentId, Id};
-use entities::values::DeploymentState;
+use entities::values::{Cause, DeploymentState};
 use entities::{action, environment, manifest};
 
 use super::action::Lease;
 use super::source::Connected;
-use super::{Source, Store, Write, page, sql, visible};
+use super::{Source, Store, Write, deployment_event, page, sql, visible};
 use crate::authz::{Held, Permit, Visible, cap};
 use crate::domain::deployment::state::State;
 use crate::domain::manifest::Manifest;
 use crate::error::{Error, Result};
 use crate::sys::clock;
 
-/// Adds a draft with the next number of the environment that the permit speaks for.
+/// Adds a deployment with the next number of the environment that the permit speaks for.
 ///
 /// # Errors
 /// `NotFound` when the environment has gone.
-pub async fn create(
-    write: &mut Write,
-    permit: &Permit<cap::DeploymentCreate>,
-    row: Model,
-    files: &Manifest,
-) -> Result<Model> {
+pub async fn create<C: Held>(write: &mut Write, permit: &Permit<C>, row: Model, files: &Manifest) -> Result<Model> {
     if row.environment_id.uuid() != permit.key() {
         return Err(Error::Internal("a deployment for another environment than the permit's".to_owned()));
     }
@@ -38,6 +35,7 @@ pub async fn create(
     let entries = serde_json::to_value(files).map_err(|e| Error::Internal(e.to_string()))?;
     let files = manifest::ActiveModel { deployment_id: Set(row.id), entries: Set(entries) };
     manifest::Entity::insert(files).exec_without_returning(write.connection()).await.map_err(sql)?;
+    deployment_event::of_write(write, row.id, row.state, Cause::User).await?;
     write.changes_deployments(row.environment_id);
     Ok(row)
 }
@@ -49,6 +47,22 @@ pub async fn create(
 pub async fn get<C: Held>(source: &impl Source, permit: &Permit<C>, id: DeploymentId) -> Result<Model> {
     let select = Entity::find_by_id(id).filter(Column::EnvironmentId.eq(permit.key()));
     select.one(source.connection()).await.map_err(sql)?.ok_or_else(super::gone("deployment"))
+}
+
+/// The same for a change of its state: nobody else moves it until the change is made.
+///
+/// # Errors
+/// `NotFound` when it is not there.
+pub async fn lock<C: Held>(write: &Write, permit: &Permit<C>, id: DeploymentId) -> Result<Model> {
+    let select = Entity::find_by_id(id).filter(Column::EnvironmentId.eq(permit.key()));
+    locked(write, select).await?.ok_or_else(super::gone("deployment"))
+}
+
+/// What is selected, locked until the change is made.
+pub(super) async fn locked(write: &Write, select: Select<Entity>) -> Result<Option<Model>> {
+    // SQLite has one writer, and this is it.
+    let select = if write.is_postgres() { select.lock_exclusive() } else { select };
+    select.one(write.connection()).await.map_err(sql)
 }
 
 /// The deployment with this number.
@@ -124,21 +138,29 @@ pub(super) fn parsed(row: manifest::Model) -> Result<Manifest> {
 /// # Errors
 /// `Conflict` when its state changed in the meantime.
 pub async fn set_state<C: Held>(write: &mut Write, permit: &Permit<C>, seen: &Model, to: State) -> Result<Model> {
+    if seen.environment_id.uuid() != permit.key() {
+        return Err(Error::Internal("a deployment of another environment than the permit's".to_owned()));
+    }
+    move_on(write, seen, to, Cause::User).await
+}
+
+/// The same for what happens by itself.
+pub(super) async fn move_on(write: &mut Write, seen: &Model, to: State, cause: Cause) -> Result<Model> {
+    let (state, now) = (DeploymentState::from(to), clock::now());
     let changed = Entity::update_many()
-        .col_expr(Column::State, Expr::value(DeploymentState::from(to)))
-        .col_expr(Column::StateChangedAt, Expr::value(clock::now()))
+        .col_expr(Column::State, Expr::value(state))
+        .col_expr(Column::StateChangedAt, Expr::value(now))
         .filter(Column::Id.eq(seen.id))
-        .filter(Column::EnvironmentId.eq(permit.key()))
         .filter(Column::State.eq(seen.state))
         .exec(write.connection())
         .await
         .map_err(sql)?;
-    if changed.rows_affected == 1 {
-        write.changes_deployments(seen.environment_id);
-        get(write, permit, seen.id).await
-    } else {
-        Err(Error::Conflict("the deployment's state changed in the meantime; read it again".to_owned()))
+    if changed.rows_affected != 1 {
+        return Err(Error::Conflict("the deployment's state changed in the meantime; read it again".to_owned()));
     }
+    deployment_event::of_write(write, seen.id, state, cause).await?;
+    write.changes_deployments(seen.environment_id);
+    Ok(Model { state, state_changed_at: now, ..seen.clone() })
 }
 
 /// The deployment that a worker has in hand.
@@ -155,16 +177,24 @@ pub async fn leased(store: &Store, lease: &Lease) -> Result<Model> {
 /// # Errors
 /// `Conflict` when the lease is no longer the worker's.
 pub async fn advance(store: &Store, lease: &Lease, to: State, failure: Option<&str>) -> Result<()> {
+    let (id, state) = (lease.action().deployment_id, DeploymentState::from(to));
+    let tx = store.begin_write().await?;
+    let before = Entity::find_by_id(id).one(&tx).await.map_err(sql)?.ok_or_else(super::gone("deployment"))?;
     let changed = Entity::update_many()
-        .col_expr(Column::State, Expr::value(DeploymentState::from(to)))
+        .col_expr(Column::State, Expr::value(state))
         .col_expr(Column::Failure, Expr::value(failure))
         .col_expr(Column::StateChangedAt, Expr::value(clock::now()))
-        .filter(Column::Id.eq(lease.action().deployment_id))
+        .filter(Column::Id.eq(id))
         .filter(Expr::exists(lease.held()))
-        .exec(&store.db)
+        .exec(&tx)
         .await
         .map_err(sql)?;
     lease.confirmed(changed.rows_affected)?;
+    // A step that runs again after a crash says nothing new.
+    if before.state != state {
+        deployment_event::of_lease(&tx, lease, id, state, failure).await?;
+    }
+    tx.commit().await.map_err(sql)?;
     store.tell_deployments_changed(lease.action().environment_id).await
 }
 
@@ -183,23 +213,18 @@ pub async fn activate(write: &mut Write, lease: &Lease, pin: bool) -> Result<Opt
         return Err(Error::Conflict("another deployment became the active one in the meantime".to_owned()));
     }
     let now = clock::now();
-    if let Some(before) = before {
+    let moves = before.map(|before| (before, DeploymentState::Ready));
+    for (moved, state) in moves.into_iter().chain([(id, DeploymentState::Active)]) {
         Entity::update_many()
-            .col_expr(Column::State, Expr::value(DeploymentState::Ready))
+            .col_expr(Column::State, Expr::value(state))
             .col_expr(Column::StateChangedAt, Expr::value(now))
-            .filter(Column::Id.eq(before))
-            .filter(Column::State.eq(DeploymentState::Active))
+            .filter(Column::Id.eq(moved))
             .exec(write.connection())
             .await
             .map_err(sql)?;
+        let reason = lease.action().reason.as_deref();
+        deployment_event::of_lease(write.connection(), lease, moved, state, reason).await?;
     }
-    Entity::update_many()
-        .col_expr(Column::State, Expr::value(DeploymentState::Active))
-        .col_expr(Column::StateChangedAt, Expr::value(now))
-        .filter(Column::Id.eq(id))
-        .exec(write.connection())
-        .await
-        .map_err(sql)?;
     environment::Entity::update_many()
         .col_expr(environment::Column::ActiveDeploymentId, Expr::value(id))
         .col_expr(environment::Column::PinnedDeploymentId, Expr::value(pin.then_some(id)))
@@ -211,6 +236,8 @@ pub async fn activate(write: &mut Write, lease: &Lease, pin: bool) -> Result<Opt
         .col_expr(action::Column::PreviousDeploymentId, Expr::value(before))
         .filter(action::Column::Id.eq(lease.action().id))
         .filter(action::Column::Fence.eq(lease.fence()))
+        // From here on there is no way back, so whoever wants it stopped must not have come first.
+        .filter(action::Column::CancelRequestedAt.is_null())
         .exec(write.connection())
         .await
         .map_err(sql)?;

@@ -99,6 +99,17 @@ pub async fn set_frozen(
     Ok(Model { frozen_at: at, ..row })
 }
 
+/// Takes off the pin of a rollback; fine when there is none.
+///
+/// # Errors
+/// `NotFound` when it has gone.
+pub async fn unpin(write: &mut Write, permit: &Permit<cap::DeploymentRollback>) -> Result<Model> {
+    let row = current(write, permit).await?;
+    let update = Entity::update_many().col_expr(Column::PinnedDeploymentId, Expr::value(None::<Uuid>));
+    update.filter(Column::Id.eq(row.id)).exec(write.connection()).await.map_err(sql)?;
+    Ok(Model { pinned_deployment_id: None, ..row })
+}
+
 /// Removes it with its deployments; what runs is stopped afterwards by the reconcilers.
 ///
 /// # Errors

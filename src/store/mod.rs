@@ -7,7 +7,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use migrations::{Migrator, MigratorTrait};
-use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbBackend, DbErr, RuntimeErr, SqlErr, SqlxError};
+use sea_orm::{
+    ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, RuntimeErr, SqlErr,
+    SqliteTransactionMode, SqlxError, TransactionOptions, TransactionTrait,
+};
 
 use crate::authz::Packs;
 use crate::error::{Error, Result};
@@ -20,6 +23,7 @@ pub mod audit;
 pub mod binding;
 pub mod certificate;
 pub mod deployment;
+pub mod deployment_event;
 pub mod domain;
 pub mod edge_settings;
 pub mod eligible_role;
@@ -45,6 +49,7 @@ pub mod standing;
 pub mod team;
 pub mod team_member;
 pub mod transfer;
+pub mod upkeep;
 pub mod usage;
 pub mod user;
 mod visible;
@@ -187,6 +192,16 @@ impl Store {
     /// `Unavailable` when it does not.
     pub async fn ping(&self) -> Result<()> {
         self.db.ping().await.map_err(|e| Error::Unavailable(format!("the database does not answer ({})", brief(&e))))
+    }
+
+    /// A transaction that will write.
+    async fn begin_write(&self) -> Result<DatabaseTransaction> {
+        let options = TransactionOptions {
+            // SQLite has one writer: asking for the lock at once waits for it, asking later fails.
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            ..Default::default()
+        };
+        self.db.begin_with_options(options).await.map_err(sql)
     }
 
     fn is_postgres(&self) -> bool {

@@ -1,6 +1,6 @@
 //! Projects.
 
-use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter};
+use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter, UpdateMany};
 
 use entities::ids::{Id, OrganizationId, ProjectId};
 use entities::project::{Column, Entity, Model};
@@ -8,6 +8,7 @@ use entities::project::{Column, Entity, Model};
 use super::source::Connected;
 use super::{Source, Write, binding, environment, page, sql, sql_or_taken, visible};
 use crate::authz::{Permit, Visible, cap};
+use crate::domain::deployment::retention::Retention;
 use crate::error::{Error, Result};
 
 /// Adds a project to the organization that the permit speaks for.
@@ -46,9 +47,36 @@ pub async fn rename(
     name: String,
     expected_version: i32,
 ) -> Result<Model> {
+    let update = Entity::update_many().col_expr(Column::Name, name.into());
+    update_at(write, permit, update, expected_version).await
+}
+
+/// Says how long it keeps what it does not use, if nobody has changed it since `expected_version`.
+///
+/// # Errors
+/// `Conflict` when somebody has.
+pub async fn set_retention(
+    write: &mut Write,
+    permit: &Permit<cap::ProjectUpdate>,
+    retention: Retention,
+    expected_version: i32,
+) -> Result<Model> {
+    let update = Entity::update_many()
+        .col_expr(Column::KeepRunning, retention.keep_running.into())
+        .col_expr(Column::RetireAfterMinutes, retention.retire_after_minutes.into())
+        .col_expr(Column::KeepDeployments, retention.keep_deployments.into())
+        .col_expr(Column::ReviveOnVisit, retention.revive_on_visit.into());
+    update_at(write, permit, update, expected_version).await
+}
+
+async fn update_at(
+    write: &mut Write,
+    permit: &Permit<cap::ProjectUpdate>,
+    update: UpdateMany<Entity>,
+    expected_version: i32,
+) -> Result<Model> {
     let id = ProjectId(permit.key());
-    let changed = Entity::update_many()
-        .col_expr(Column::Name, name.into())
+    let changed = update
         .col_expr(Column::Version, (expected_version + 1).into())
         .filter(Column::Id.eq(id))
         .filter(Column::Version.eq(expected_version))

@@ -3,6 +3,7 @@
 
 use std::collections::HashSet;
 
+use chrono::{DateTime, Utc};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
@@ -25,8 +26,8 @@ pub struct EnvironmentRoute {
     pub path: String,
     /// What its link points to.
     pub active: Option<DeploymentId>,
-    /// The highest fence of its actions.
-    pub fence: i64,
+    /// Whether a visit starts what is retired again.
+    pub revive_on_visit: bool,
 }
 
 /// A deployment that has a link of its own.
@@ -42,8 +43,16 @@ pub struct DeploymentRoute {
     pub kind: DeploymentKind,
     /// Where it stands.
     pub state: DeploymentState,
+    /// Since when.
+    pub since: DateTime<Utc>,
+    /// Why it failed to come up the last time, for people.
+    pub failure: Option<String>,
     /// Its configuration as JSON.
     pub configuration: serde_json::Value,
+    /// The highest fence of its actions.
+    pub fence: i64,
+    /// Whether an action on it is not finished.
+    pub busy: bool,
 }
 
 /// Everything that has a link.
@@ -51,8 +60,8 @@ pub struct DeploymentRoute {
 /// # Errors
 /// `Unavailable` when the database does not answer.
 pub async fn all(store: &Store) -> Result<(Vec<EnvironmentRoute>, Vec<DeploymentRoute>)> {
-    let fences = super::action::highest_fences(store).await?;
-    type Row = (EnvironmentId, ProjectId, String, String, String, Option<DeploymentId>);
+    let in_hand = super::action::in_hand(store).await?;
+    type Row = (EnvironmentId, ProjectId, String, String, String, Option<DeploymentId>, bool);
     let environments: Vec<Row> = environment::Entity::find()
         .select_only()
         .column(environment::Column::Id)
@@ -61,33 +70,37 @@ pub async fn all(store: &Store) -> Result<(Vec<EnvironmentRoute>, Vec<Deployment
         .column_as(Expr::col((project::Entity, project::Column::Slug)), "project_slug")
         .column(environment::Column::Slug)
         .column(environment::Column::ActiveDeploymentId)
+        .column_as(Expr::col((project::Entity, project::Column::ReviveOnVisit)), "revive_on_visit")
         .join(sea_orm::JoinType::InnerJoin, super::facts::project_of_environment())
         .join(sea_orm::JoinType::InnerJoin, super::facts::organization_of_project())
         .into_tuple()
         .all(&store.db)
         .await
         .map_err(sql)?;
-    let environments = environments.into_iter().map(|(id, project_id, organization, project, slug, active)| {
-        let fence = fences.get(&id).copied().unwrap_or(0);
-        EnvironmentRoute { id, project_id, path: format!("{organization}/{project}/{slug}"), active, fence }
+    let environments = environments.into_iter().map(|row| {
+        let (id, project_id, organization, project, slug, active, revive_on_visit) = row;
+        EnvironmentRoute { id, project_id, path: format!("{organization}/{project}/{slug}"), active, revive_on_visit }
     });
-    type Deployed = (DeploymentId, EnvironmentId, i32, DeploymentKind, DeploymentState, serde_json::Value);
-    let deployments: Vec<Deployed> = deployment::Entity::find()
-        .select_only()
-        .column(deployment::Column::Id)
-        .column(deployment::Column::EnvironmentId)
-        .column(deployment::Column::Number)
-        .column(deployment::Column::Kind)
-        .column(deployment::Column::State)
-        .column(deployment::Column::Configuration)
+    let deployments = deployment::Entity::find()
         .filter(deployment::Column::State.is_not_in([DeploymentState::Draft, DeploymentState::Deleted]))
         .order_by_asc(deployment::Column::Id)
-        .into_tuple()
         .all(&store.db)
         .await
         .map_err(sql)?;
-    let deployments = deployments.into_iter().map(|(id, environment_id, number, kind, state, configuration)| {
-        DeploymentRoute { id, environment_id, number, kind, state, configuration }
+    let deployments = deployments.into_iter().map(|row| {
+        let in_hand = in_hand.get(&row.id).copied().unwrap_or_default();
+        DeploymentRoute {
+            id: row.id,
+            environment_id: row.environment_id,
+            number: row.number,
+            kind: row.kind,
+            state: row.state,
+            since: row.state_changed_at,
+            failure: row.failure,
+            configuration: row.configuration,
+            fence: in_hand.fence,
+            busy: in_hand.busy,
+        }
     });
     Ok((environments.collect(), deployments.collect()))
 }

@@ -4,10 +4,7 @@
 use std::sync::Arc;
 
 use sea_orm::sea_query::{Expr, ExprTrait, LockType};
-use sea_orm::{
-    ActiveValue::Set, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, QuerySelect, SqliteTransactionMode,
-    TransactionOptions, TransactionTrait,
-};
+use sea_orm::{ActiveValue::Set, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, QuerySelect};
 
 use entities::ids::{AuditEntryId, EnvironmentId};
 use entities::values::AuditOutcome;
@@ -74,12 +71,7 @@ impl Store {
     }
 
     async fn begin(&self, entry: Entry, lock: LockType) -> Result<Write> {
-        let options = TransactionOptions {
-            // SQLite has one writer: asking for the lock at once waits for it, asking later fails.
-            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-            ..Default::default()
-        };
-        let tx = self.db.begin_with_options(options).await.map_err(sql)?;
+        let tx = self.begin_write().await?;
         let mut select = policy_epoch::Entity::find_by_id(1);
         if self.is_postgres() {
             select = select.lock(lock);
@@ -154,7 +146,7 @@ impl Write {
     /// `Unavailable` when the database is gone; nothing has happened then.
     pub async fn commit(mut self) -> Result<()> {
         self.append(AuditOutcome::Allowed).await?;
-        if self.tx.get_database_backend() == DbBackend::Postgres {
+        if self.is_postgres() {
             if let Some(epoch) = self.next {
                 news::notify(&self.tx, epoch::CHANNEL, epoch.to_string()).await?;
             }
@@ -168,6 +160,10 @@ impl Write {
         }
         self.deployments.into_iter().for_each(|environment| self.news.deployments_changed(environment));
         Ok(())
+    }
+
+    pub(super) fn is_postgres(&self) -> bool {
+        self.tx.get_database_backend() == DbBackend::Postgres
     }
 
     /// Says that deployments of an environment change with this.

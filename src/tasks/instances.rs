@@ -85,8 +85,9 @@ impl Keeper {
     async fn keep(&mut self, environment: &EnvironmentRoute, row: &DeploymentRoute) -> Result<()> {
         let found = running(&self.app, row.id).await?;
         if !should_run(row.kind, row.state) {
-            if is_over(row.state) && found.is_some() {
-                run::stop(&self.app, &row.id.to_string(), environment.fence).await?;
+            // An action that retires or deletes it lets its visitors go first.
+            if is_over(row.state) && found.is_some() && !row.busy {
+                run::stop(&self.app, &row.id.to_string(), row.fence).await?;
                 tracing::info!(deployment = %row.id, "stopped a program whose deployment is over");
             }
             return Ok(());
@@ -162,7 +163,7 @@ async fn bring_back(
             return Ok(());
         }
         tracing::info!(deployment = %row.id, "bringing a program back");
-        run::start(app, row.id, folder, &process, environment.fence).await?;
+        run::start(app, row.id, folder, &process, row.fence).await?;
     }
     run::check(app, row.id, &process).await?;
     if let Some(address) = running(app, row.id).await? {

@@ -7,6 +7,8 @@ pub mod instances;
 pub mod keys;
 pub mod leftovers;
 mod policies;
+pub mod retention;
 pub mod routes;
 pub mod sessions;
 pub mod uses;
+pub mod visits;

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use chrono::TimeDelta;
 use tokio::sync::{Mutex, watch};
 
 use entities::ids::{DeploymentId, EnvironmentId, ProjectId};
@@ -21,8 +22,12 @@ use crate::service::App;
 use crate::store::domain::{self, Served};
 use crate::store::path;
 use crate::store::route::{self, DeploymentRoute, EnvironmentRoute};
+use crate::sys::clock;
 use crate::tasks::policies::{Opened, policies};
 use crate::workflow::run;
+
+/// For so long a deployment that failed to come up again is not woken by another visit.
+const AFTER_FAILURE: TimeDelta = TimeDelta::seconds(30);
 
 /// Publishes tables of routes.
 pub struct Publisher {
@@ -158,7 +163,7 @@ impl Publisher {
         let mut targets: HashMap<DeploymentId, TargetSpec> = HashMap::new();
         for deployment in deployments {
             let Some(environment) = by_id.get(&deployment.environment_id) else { continue };
-            let target = match self.target(state, environment.project_id, deployment).await {
+            let target = match self.target(state, environment, deployment).await {
                 Ok(target) => target,
                 Err(error @ Error::Unavailable(_)) => return Err(error),
                 // Deleted since the list was read, or damaged: no reason not to serve all the others.
@@ -185,11 +190,16 @@ impl Publisher {
         Ok(routes)
     }
 
-    async fn target(&self, state: &mut State, project: ProjectId, row: &DeploymentRoute) -> Result<TargetSpec> {
+    async fn target(
+        &self,
+        state: &mut State,
+        environment: &EnvironmentRoute,
+        row: &DeploymentRoute,
+    ) -> Result<TargetSpec> {
         let stopped = |text: &str| TargetSpec::Stopped { message: text.to_owned() };
         Ok(match row.state {
             DeploymentState::Ready | DeploymentState::Active => match row.kind {
-                DeploymentKind::Static => TargetSpec::Static(self.site(state, project, row).await?),
+                DeploymentKind::Static => TargetSpec::Static(self.site(state, environment.project_id, row).await?),
                 // One that was not seen to answer yet is starting.
                 DeploymentKind::Process => {
                     state.healthy.get(&row.id).copied().map_or(TargetSpec::Starting, TargetSpec::Process)
@@ -198,11 +208,15 @@ impl Publisher {
             DeploymentState::Draft
             | DeploymentState::Queued
             | DeploymentState::Building
-            | DeploymentState::Starting
-            | DeploymentState::Reviving => TargetSpec::Starting,
+            | DeploymentState::Starting => TargetSpec::Starting,
+            DeploymentState::Reviving => TargetSpec::Waking,
             DeploymentState::Failed => TargetSpec::Failed { message: "this deployment failed to start".to_owned() },
             DeploymentState::Cancelled => stopped("this deployment was cancelled"),
             DeploymentState::Skipped => stopped("this deployment was skipped for a newer one"),
+            DeploymentState::Retired if row.failure.is_some() && clock::now() - row.since < AFTER_FAILURE => {
+                TargetSpec::Failed { message: "this deployment failed to start again".to_owned() }
+            }
+            DeploymentState::Retired if environment.revive_on_visit => TargetSpec::Asleep,
             DeploymentState::Retired => stopped("this deployment is retired"),
             DeploymentState::Deleted => stopped("this deployment was deleted"),
         })

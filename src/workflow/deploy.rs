@@ -1,9 +1,10 @@
-//! Deploy: a draft whose files are there comes to serve its own link, and then the environment's.
+//! Deploy: a deployment whose files are there comes to serve its own link, and then the environment's. A re-deploy is the same
+//! without the last part.
 
 use super::{Doing, Step, Workshop, activate, run};
 use crate::domain::configuration::Configuration;
 use crate::domain::deployment::state::State;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::runtime::{Exit, ExitCause, Status};
 use crate::store::action::Lease;
 use crate::store::{deployment, route};
@@ -19,6 +20,14 @@ pub const STEPS: &[Step] = &[
     Step { name: "drain", run: activate::drain, undo: None },
 ];
 
+/// The steps of a re-deploy, in order.
+pub const REDEPLOY: &[Step] = &[
+    Step { name: "release", run: release, undo: Some(unrelease) },
+    Step { name: "start", run: start, undo: Some(stop) },
+    Step { name: "check", run: check, undo: None },
+    Step { name: "publish", run: publish, undo: None },
+];
+
 /// Makes what will be served: a folder for a program; for static files their content is it already, and is verified.
 fn release<'a>(shop: &'a Workshop, lease: &'a Lease) -> Doing<'a> {
     Box::pin(async move {
@@ -28,16 +37,7 @@ fn release<'a>(shop: &'a Workshop, lease: &'a Lease) -> Doing<'a> {
         let project = route::project_of(&app.store, row.environment_id).await?;
         match run::configuration(row.id, &row.configuration)? {
             Configuration::Process(_) => run::materialize(app, project, row.id).await.map(|_| ()),
-            Configuration::Static(_) => {
-                let project = project.to_string();
-                for (digest, _) in route::files(&app.store, row.id).await?.blobs() {
-                    let present = app.artifacts.has(&project, &digest).await;
-                    if !present.map_err(|e| Error::Internal(e.to_string()))? {
-                        return Err(Error::Internal(format!("content {digest} of {} is gone", row.id)));
-                    }
-                }
-                Ok(())
-            }
+            Configuration::Static(_) => run::verify(app, project, row.id).await,
         }
     })
 }

@@ -8,7 +8,7 @@ use tokio_util::task::TaskTracker;
 
 use entities::values::{ActionKind, ActionState, DeploymentState};
 
-use super::{Step, Workshop, deploy, rollback};
+use super::{Step, Workshop, deploy, remove, revive, rollback};
 use crate::domain::deployment::state::State;
 use crate::error::{Error, Result};
 use crate::store::action::{self, Lease};
@@ -20,6 +20,9 @@ const AT_ONCE: usize = 8;
 
 /// How often it looks for work that nobody rang for: abandoned leases, and what other replicas accepted.
 const LOOK: Duration = Duration::from_millis(500);
+
+/// Why an action was undone that somebody wanted stopped.
+const CANCELLED: &str = "it was cancelled";
 
 /// Runs until `stop`; then takes no new action and lets go of those in hand, which the next start continues.
 pub async fn run(shop: Arc<Workshop>, owner: String, stop: CancellationToken) {
@@ -55,7 +58,7 @@ pub async fn run(shop: Arc<Workshop>, owner: String, stop: CancellationToken) {
 
 async fn take_through(shop: &Workshop, lease: Lease) {
     let keep = keep(shop, &lease);
-    let work = attempt(shop, &lease);
+    let work = until_unwanted(shop, &lease);
     let outcome = tokio::select! {
         outcome = work => outcome,
         () = keep => Err(Error::Conflict("another worker took over this action".to_owned())),
@@ -63,6 +66,37 @@ async fn take_through(shop: &Workshop, lease: Lease) {
     if let Err(error) = outcome {
         // What it could not do now it tries again when the lease has run out.
         tracing::warn!(action = %lease.action().id, fence = lease.fence(), ?error, "a deployment action was left");
+    }
+}
+
+/// Takes the action through its steps, or back when somebody wants it stopped; a step is left where it waits, as by a crash.
+async fn until_unwanted(shop: &Workshop, lease: &Lease) -> Result<()> {
+    let outcome = tokio::select! {
+        outcome = attempt(shop, lease) => outcome,
+        () = unwanted(shop, lease) => Err(Error::Conflict("it is to be stopped".to_owned())),
+    };
+    // What has failed because somebody wants it stopped is no failure.
+    if outcome.is_err() && action::is_unwanted(&shop.app.store, lease).await? {
+        action::set_state(&shop.app.store, lease, ActionState::Undoing, Some(CANCELLED)).await?;
+        let (name, steps) = steps_of(lease.action().kind);
+        return undo(shop, lease, name, steps, CANCELLED).await;
+    }
+    outcome
+}
+
+/// Waits until somebody wants the action stopped; for ever, when nobody may.
+async fn unwanted(shop: &Workshop, lease: &Lease) {
+    if lease.action().state == ActionState::Undoing {
+        return std::future::pending().await;
+    }
+    loop {
+        let rung = shop.app.unwanted.notified();
+        match action::is_unwanted(&shop.app.store, lease).await {
+            Ok(true) => return,
+            Ok(false) => {}
+            Err(error) => tracing::warn!(?error, "whether an action is wanted cannot be told"),
+        }
+        let _ = tokio::time::timeout(LOOK, rung).await;
     }
 }
 
@@ -81,10 +115,7 @@ async fn keep(shop: &Workshop, lease: &Lease) {
 
 async fn attempt(shop: &Workshop, lease: &Lease) -> Result<()> {
     let store = &shop.app.store;
-    let (name, steps) = match lease.action().kind {
-        ActionKind::Deploy => ("deploy", deploy::STEPS),
-        ActionKind::Rollback => ("rollback", rollback::STEPS),
-    };
+    let (name, steps) = steps_of(lease.action().kind);
     let begun = action::steps(store, lease).await?;
     if lease.action().state == ActionState::Undoing {
         let reason = lease.action().error.clone().unwrap_or_default();
@@ -104,6 +135,8 @@ async fn attempt(shop: &Workshop, lease: &Lease) -> Result<()> {
                 action::end_step(store, lease, place(position), false).await?;
                 point("recorded");
             }
+            // What has failed because somebody wants it stopped is dealt with as such.
+            Err(error) if is_final(&error) && action::is_unwanted(store, lease).await? => return Err(error),
             Err(error) if is_final(&error) => {
                 let reason = error.message();
                 if let Error::Internal(text) = &error {
@@ -120,14 +153,29 @@ async fn attempt(shop: &Workshop, lease: &Lease) -> Result<()> {
     Ok(())
 }
 
+/// The name of an action in records, logs and tests, and its steps.
+fn steps_of(kind: ActionKind) -> (&'static str, &'static [Step]) {
+    match kind {
+        ActionKind::Deploy => ("deploy", deploy::STEPS),
+        ActionKind::Redeploy => ("redeploy", deploy::REDEPLOY),
+        ActionKind::Rollback => ("rollback", rollback::STEPS),
+        ActionKind::Retire => ("retire", remove::RETIRE),
+        ActionKind::Revive => ("revive", revive::STEPS),
+        ActionKind::Delete => ("delete", remove::DELETE),
+        ActionKind::Cancel => ("cancel", remove::CANCEL),
+    }
+}
+
 /// Takes back what was begun, the last step first. What cannot be taken back now is tried again with the next lease.
 async fn undo(shop: &Workshop, lease: &Lease, name: &str, steps: &[Step], reason: &str) -> Result<()> {
     let store = &shop.app.store;
-    if lease.action().kind == ActionKind::Deploy
-        && deployment::leased(store, lease).await?.state == DeploymentState::Ready
+    let (on_the_way, end) = ends(lease.action().kind, action::is_unwanted(store, lease).await?);
+    let seen = deployment::leased(store, lease).await?.state;
+    if seen == DeploymentState::Ready
+        && let Some(state) = on_the_way
     {
         // It is ready no more: nobody brings its program back while it is being taken away.
-        deployment::advance(store, lease, State::Starting, None).await?;
+        deployment::advance(store, lease, state, None).await?;
         shop.publisher.publish().await?;
     }
     for row in action::steps(store, lease).await?.iter().rev().filter(|row| row.undone_at.is_none()) {
@@ -140,14 +188,31 @@ async fn undo(shop: &Workshop, lease: &Lease, name: &str, steps: &[Step], reason
         }
         action::end_step(store, lease, row.position, true).await?;
     }
-    if lease.action().kind == ActionKind::Deploy {
-        deployment::advance(store, lease, State::Failed, Some(reason)).await?;
+    let seen = deployment::leased(store, lease).await?.state;
+    if let Some(state) = end
+        && (seen == DeploymentState::Reviving || state != State::Retired)
+    {
+        deployment::advance(store, lease, state, (reason != CANCELLED).then_some(reason)).await?;
         shop.publisher.publish().await?;
     }
     crash::point(&format!("{name}.undone"));
-    action::set_state(store, lease, ActionState::Failed, Some(reason)).await?;
+    let end = if reason == CANCELLED { ActionState::Cancelled } else { ActionState::Failed };
+    action::set_state(store, lease, end, Some(reason)).await?;
     tracing::info!(action = %lease.action().id, kind = name, reason, "failed and undone");
     Ok(())
+}
+
+/// Where a deployment is while an action on it is undone, if it was ready, and where it ends.
+fn ends(kind: ActionKind, unwanted: bool) -> (Option<State>, Option<State>) {
+    match kind {
+        ActionKind::Deploy | ActionKind::Redeploy => {
+            (Some(State::Starting), Some(if unwanted { State::Cancelled } else { State::Failed }))
+        }
+        ActionKind::Revive => (Some(State::Reviving), Some(State::Retired)),
+        // If it was started for this, it serves its own link by now, and may go on.
+        ActionKind::Rollback => (None, Some(State::Retired)),
+        ActionKind::Retire | ActionKind::Delete | ActionKind::Cancel => (None, None),
+    }
 }
 
 /// Whether trying the same again would end the same.

@@ -13,6 +13,8 @@ use crate::tasks::routes::Publisher;
 pub mod activate;
 pub mod deploy;
 pub mod engine;
+pub mod remove;
+pub mod revive;
 pub mod rollback;
 pub mod run;
 

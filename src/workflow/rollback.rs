@@ -1,6 +1,7 @@
-//! Rollback: an earlier deployment serves the environment's link again. It still runs on its own link, so nothing is built.
+//! Rollback: an earlier deployment serves the environment's link again. Nothing is built; if it is retired, it is started
+//! first.
 
-use super::{Doing, Step, Workshop, activate, deploy};
+use super::{Doing, Step, Workshop, activate, deploy, revive};
 use crate::domain::deployment::state::{self, Action};
 use crate::error::Error;
 use crate::store::action::Lease;
@@ -8,6 +9,8 @@ use crate::store::deployment;
 
 /// The steps, in order.
 pub const STEPS: &[Step] = &[
+    Step { name: "start", run: revive::start, undo: Some(revive::stop) },
+    Step { name: "publish", run: revive::publish, undo: None },
     Step { name: "check", run: check, undo: None },
     Step { name: "activate", run: activate::on_rollback, undo: None },
     Step { name: "drain", run: activate::drain, undo: None },

@@ -42,6 +42,31 @@ pub async fn materialize(app: &App, project: ProjectId, id: DeploymentId) -> Res
     Ok(blocking(move || release::materialize(&releases, &id.to_string(), &files)).await??)
 }
 
+/// Makes sure that the content of a static site is there.
+///
+/// # Errors
+/// `Internal` when it is not.
+pub async fn verify(app: &App, project: ProjectId, id: DeploymentId) -> Result<()> {
+    let project = project.to_string();
+    for (digest, _) in route::files(&app.store, id).await?.blobs() {
+        let present = app.artifacts.has(&project, &digest).await;
+        if !present.map_err(|e| Error::Internal(e.to_string()))? {
+            return Err(Error::Internal(format!("content {digest} of {id} is gone")));
+        }
+    }
+    Ok(())
+}
+
+/// Takes away everything that a deployment has on this machine: its program with its log, and its release.
+///
+/// # Errors
+/// `Conflict` when a later action has it in hand; `Internal` when something cannot be removed.
+pub async fn forget(app: &App, instance: &str, fence: i64) -> Result<()> {
+    app.driver.stop(instance, fence_of(fence), app.config.stop_grace).await?;
+    app.driver.remove(instance, fence_of(fence)).await?;
+    dematerialize(app, instance).await
+}
+
 /// Takes a release away again; fine when there is none.
 ///
 /// # Errors

@@ -13,6 +13,7 @@ mod durability;
 mod edge;
 mod guards;
 mod harness;
+mod lifecycle;
 mod live;
 mod policy;
 mod resources;

@@ -1,4 +1,4 @@
-//! Drafting, deploying, rolling back.
+//! Drafting deployments, and everything that can be done to them.
 
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 use chrono::{DateTime, Utc};
@@ -11,7 +11,8 @@ use crate::graphql::context::{app, op};
 use crate::graphql::directive::requires;
 use crate::graphql::input;
 use crate::graphql::types::Deployment;
-use crate::service::deployment;
+use crate::op::Op;
+use crate::service::{App, deployment};
 
 /// One file of a deployment.
 #[derive(InputObject)]
@@ -96,8 +97,43 @@ struct RollbackDeploymentPayload {
     deployment: Deployment,
 }
 
+/// A deployment to do something to.
+#[derive(InputObject)]
+struct DeploymentInput {
+    /// Which.
+    id: ID,
+}
+
+/// The deployment as it is now; what was accepted is under way.
+#[derive(SimpleObject)]
+struct DeploymentPayload {
+    /// It.
+    deployment: Deployment,
+}
+
+/// A deployment whose version is to serve in another environment of its project.
+#[derive(InputObject)]
+struct PromoteDeploymentInput {
+    /// Which.
+    id: ID,
+    /// Where to.
+    environment_id: ID,
+}
+
 #[derive(Default)]
 pub(super) struct DeploymentMutation;
+
+type Verb<'a> = std::pin::Pin<Box<dyn Future<Output = Result<entities::deployment::Model>> + Send + 'a>>;
+
+/// Does something to the deployment that the input names.
+async fn done<'a>(
+    ctx: &'a Context<'_>,
+    input: &DeploymentInput,
+    verb: impl FnOnce(&'a App, &'a Op, DeploymentId) -> Verb<'a>,
+) -> Result<DeploymentPayload> {
+    let row = verb(app(ctx), op(ctx), input::id::<DeploymentId>("id", &input.id)?).await?;
+    Ok(DeploymentPayload { deployment: Deployment(row) })
+}
 
 #[Object]
 impl DeploymentMutation {
@@ -160,5 +196,46 @@ impl DeploymentMutation {
         };
         let row = deployment::rollback(app(ctx), op(ctx), rollback).await?;
         Ok(RollbackDeploymentPayload { deployment: Deployment(row) })
+    }
+
+    /// The same version again, as a new deployment with today's variables on a link of its own; the active one does not change. Requires `deployment.redeploy`.
+    #[graphql(directive = requires::apply("deployment.redeploy".into(), "id".into()))]
+    async fn redeploy(&self, ctx: &Context<'_>, input: DeploymentInput) -> Result<DeploymentPayload> {
+        done(ctx, &input, |app, op, id| Box::pin(deployment::redeploy(app, op, id))).await
+    }
+
+    /// Stops a deployment that is not the active one, once its visitors are served; its code and assets stay, and a visit starts it
+    /// again if its project says so. Requires `deployment.retire`.
+    #[graphql(directive = requires::apply("deployment.retire".into(), "id".into()))]
+    async fn retire_deployment(&self, ctx: &Context<'_>, input: DeploymentInput) -> Result<DeploymentPayload> {
+        done(ctx, &input, |app, op, id| Box::pin(deployment::retire(app, op, id))).await
+    }
+
+    /// Starts a retired deployment again. Requires `deployment.revive`.
+    #[graphql(directive = requires::apply("deployment.revive".into(), "id".into()))]
+    async fn revive_deployment(&self, ctx: &Context<'_>, input: DeploymentInput) -> Result<DeploymentPayload> {
+        done(ctx, &input, |app, op, id| Box::pin(deployment::revive(app, op, id))).await
+    }
+
+    /// Removes a deployment that is not the active one, with its code and assets, for ever. Requires `deployment.delete`.
+    #[graphql(directive = requires::apply("deployment.delete".into(), "id".into()))]
+    async fn delete_deployment(&self, ctx: &Context<'_>, input: DeploymentInput) -> Result<DeploymentPayload> {
+        done(ctx, &input, |app, op, id| Box::pin(deployment::delete(app, op, id))).await
+    }
+
+    /// Stops what is under way. Nothing is left of a deployment that has not served yet; one that was being revived stays retired. Requires `deployment.cancel`.
+    #[graphql(directive = requires::apply("deployment.cancel".into(), "id".into()))]
+    async fn cancel_deployment(&self, ctx: &Context<'_>, input: DeploymentInput) -> Result<DeploymentPayload> {
+        done(ctx, &input, |app, op, id| Box::pin(deployment::cancel(app, op, id))).await
+    }
+
+    /// Brings a deployment's version to another environment of its project, as a new deployment that becomes the active one there
+    /// when every health check passes. Requires `deployment.create` there, and `deployment.view` where it is.
+    #[graphql(directive = requires::apply("deployment.create".into(), "environmentId".into()))]
+    async fn promote_deployment(&self, ctx: &Context<'_>, input: PromoteDeploymentInput) -> Result<DeploymentPayload> {
+        let id = input::id::<DeploymentId>("id", &input.id)?;
+        let to = input::id::<EnvironmentId>("environmentId", &input.environment_id)?;
+        let row = deployment::promote(app(ctx), op(ctx), id, to).await?;
+        Ok(DeploymentPayload { deployment: Deployment(row) })
     }
 }

@@ -10,7 +10,7 @@ use crate::graphql::context::{app, op};
 use crate::graphql::directive::requires;
 use crate::graphql::input::{self, Problems};
 use crate::graphql::types::Environment;
-use crate::service::environment;
+use crate::service::{deployment, environment};
 
 /// A new environment.
 #[derive(InputObject)]
@@ -59,6 +59,13 @@ struct DeleteEnvironmentInput {
     id: ID,
 }
 
+/// An environment whose pin is to be taken off.
+#[derive(InputObject)]
+struct UnpinEnvironmentInput {
+    /// Which.
+    id: ID,
+}
+
 /// What was removed.
 #[derive(SimpleObject)]
 struct DeleteEnvironmentPayload {
@@ -101,6 +108,17 @@ impl EnvironmentMutation {
             input.name.as_deref().map(DisplayName::parse).transpose().map_err(|problem| problem.within("name"))?;
         let update = environment::Update { name, production: input.production };
         let row = environment::update(op(ctx), id, update, input.expected_version).await?;
+        Ok(UpdateEnvironmentPayload { environment: Environment(row) })
+    }
+
+    /// Takes off the pin of a rollback, so that automatic deployments overtake it again. Requires `deployment.rollback`.
+    #[graphql(directive = requires::apply("deployment.rollback".into(), "id".into()))]
+    async fn unpin_environment(
+        &self,
+        ctx: &Context<'_>,
+        input: UnpinEnvironmentInput,
+    ) -> Result<UpdateEnvironmentPayload> {
+        let row = deployment::unpin(op(ctx), input::id::<EnvironmentId>("id", &input.id)?).await?;
         Ok(UpdateEnvironmentPayload { environment: Environment(row) })
     }
 

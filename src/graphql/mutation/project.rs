@@ -4,6 +4,7 @@ use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 
 use entities::ids::{OrganizationId, ProjectId};
 
+use crate::domain::deployment::retention::Retention;
 use crate::domain::name::{DisplayName, ProjectSlug};
 use crate::error::Result;
 use crate::graphql::context::{app, op};
@@ -37,6 +38,23 @@ struct UpdateProjectInput {
     id: ID,
     /// Display name.
     name: String,
+    /// The version that the client has seen.
+    expected_version: i32,
+}
+
+/// How long a project keeps what it does not use, in each of its environments.
+#[derive(InputObject)]
+struct SetRetentionInput {
+    /// Which project.
+    id: ID,
+    /// As many deployments, beside the active one, keep running although nobody visits them: from 0 to 1000.
+    keep_running: i32,
+    /// After so many minutes without a visit the others are retired: from 0 to a year.
+    retire_after_minutes: i32,
+    /// As many deployments are kept; older ones that do not run are deleted: from 1 to 1000.
+    keep_deployments: i32,
+    /// Whether a visit of a retired deployment's link starts it again.
+    revive_on_visit: bool,
     /// The version that the client has seen.
     expected_version: i32,
 }
@@ -86,6 +104,20 @@ impl ProjectMutation {
         let id = input::id::<ProjectId>("id", &input.id)?;
         let name = DisplayName::parse(&input.name).map_err(|problem| problem.within("name"))?;
         let row = project::update(op(ctx), id, name, input.expected_version).await?;
+        Ok(UpdateProjectPayload { project: Project(row) })
+    }
+
+    /// Says how long a project keeps what it does not use. Requires `project.update`.
+    #[graphql(directive = requires::apply("project.update".into(), "id".into()))]
+    async fn set_retention(&self, ctx: &Context<'_>, input: SetRetentionInput) -> Result<UpdateProjectPayload> {
+        let id = input::id::<ProjectId>("id", &input.id)?;
+        let retention = Retention {
+            keep_running: input.keep_running,
+            retire_after_minutes: input.retire_after_minutes,
+            keep_deployments: input.keep_deployments,
+            revive_on_visit: input.revive_on_visit,
+        };
+        let row = project::set_retention(app(ctx), op(ctx), id, retention, input.expected_version).await?;
         Ok(UpdateProjectPayload { project: Project(row) })
     }
 

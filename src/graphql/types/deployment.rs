@@ -1,22 +1,25 @@
-//! Deployments, the durable actions on them, and what a viewer may do to them next.
+//! Deployments, and the lines that they print.
 
 use async_graphql::{Context, Enum, ID, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 
 use entities::deployment::Model;
-use entities::{action, values};
+use entities::ids::DeploymentEventId;
+use entities::values;
 
+use super::deployment_action::{AvailableAction, DeploymentAction, DeploymentEvent, available};
 use super::environment::url;
-use super::permission::{ViewerCapability, lacks, mask, viewer_can, viewer_capabilities};
+use super::permission::{ViewerCapability, viewer_can, viewer_capabilities};
 use super::project::path;
 use super::{Environment, User};
-use crate::authz::Capability;
-use crate::domain::deployment::state;
+use crate::authz::cap;
 use crate::error::{Error, Result};
 use crate::graphql::context::{app, loaders, op};
 use crate::graphql::directive::requires;
+use crate::graphql::page::{Listed, connection, page};
 use crate::runtime::{self, LogStream};
 use crate::service;
+use crate::store;
 
 /// Lines of a log that one answer may have.
 const MOST_LINES: i32 = 1_000;
@@ -59,93 +62,6 @@ pub(in crate::graphql) enum DeploymentState {
     Reviving,
     /// Gone with its code and assets.
     Deleted,
-}
-
-/// What may be done to a deployment.
-#[derive(Enum, Clone, Copy, PartialEq, Eq)]
-pub(in crate::graphql) enum DeploymentActionKind {
-    /// Make it the active one for the first time: `deploy`.
-    Deploy,
-    /// Make it the active one again: `rollbackDeployment`.
-    Rollback,
-}
-
-impl From<values::ActionKind> for DeploymentActionKind {
-    fn from(kind: values::ActionKind) -> Self {
-        match kind {
-            values::ActionKind::Deploy => Self::Deploy,
-            values::ActionKind::Rollback => Self::Rollback,
-        }
-    }
-}
-
-/// Where an accepted action stands.
-#[derive(Enum, Clone, Copy, PartialEq, Eq)]
-#[graphql(remote = "values::ActionState")]
-pub(in crate::graphql) enum DeploymentActionState {
-    /// Accepted, waits for its turn.
-    Queued,
-    /// Steps are being run.
-    Running,
-    /// A step failed, and the steps before it are being undone.
-    Undoing,
-    /// All steps are done.
-    Succeeded,
-    /// All effects are undone.
-    Failed,
-}
-
-/// An accepted action on a deployment. It survives a crash of the control plane.
-pub(in crate::graphql) struct DeploymentAction(action::Model);
-
-/// An accepted action on a deployment. It survives a crash of the control plane.
-#[Object]
-impl DeploymentAction {
-    /// Global id.
-    async fn id(&self) -> ID {
-        ID(self.0.id.to_string())
-    }
-
-    /// What it does.
-    async fn kind(&self) -> DeploymentActionKind {
-        self.0.kind.into()
-    }
-
-    /// Where it stands.
-    async fn state(&self) -> DeploymentActionState {
-        self.0.state.into()
-    }
-
-    /// Why it failed.
-    async fn error(&self) -> Option<&str> {
-        self.0.error.as_deref()
-    }
-
-    /// Why somebody wanted it.
-    async fn reason(&self) -> Option<&str> {
-        self.0.reason.as_deref()
-    }
-
-    /// When it was accepted.
-    async fn created_at(&self) -> DateTime<Utc> {
-        self.0.created_at
-    }
-
-    /// When it ended.
-    async fn finished_at(&self) -> Option<DateTime<Utc>> {
-        self.0.finished_at
-    }
-}
-
-/// Whether an action on a deployment would be accepted now.
-#[derive(SimpleObject)]
-pub(in crate::graphql) struct AvailableAction {
-    /// The action.
-    action: DeploymentActionKind,
-    /// Whether it would be accepted: the deployment's state, its files and the viewer's authority together.
-    allowed: bool,
-    /// Why not.
-    reason: Option<String>,
 }
 
 /// A line that a deployment's program printed, or that its supervisor says of it.
@@ -267,22 +183,34 @@ impl Deployment {
 
     /// What may be done to it now, and why not.
     async fn available_actions(&self, ctx: &Context<'_>) -> Result<Vec<AvailableAction>> {
-        let held = mask(ctx, self.0.environment_id.into()).await?;
-        let is_draft = self.0.state == values::DeploymentState::Draft;
-        let incomplete = is_draft && loaders(ctx).complete_drafts.one(self.0.id).await?.is_none();
-        let of = |action, asked, needed| {
-            let refusal = match state::decide(self.0.state.into(), asked) {
-                Err(refusal) => Some(refusal.message().to_owned()),
-                Ok(_) if !held.contains(needed) => Some(lacks(needed)),
-                Ok(_) if incomplete => Some("files have not arrived yet".to_owned()),
-                Ok(_) => None,
-            };
-            AvailableAction { action, allowed: refusal.is_none(), reason: refusal }
-        };
-        Ok(vec![
-            of(DeploymentActionKind::Deploy, state::Action::Deploy, Capability::DeploymentCreate),
-            of(DeploymentActionKind::Rollback, state::Action::Rollback, Capability::DeploymentRollback),
-        ])
+        available(ctx, &self.0).await
+    }
+
+    /// What has happened to it, the newest first. Requires `deployment.view`.
+    #[graphql(directive = requires::apply("deployment.view".into(), "id".into()))]
+    async fn events(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> Result<Listed<DeploymentEvent>> {
+        let page = page::<DeploymentEventId>(first, after, last, before, true)?;
+        let permit = op(ctx).permit::<cap::DeploymentView>(self.0.environment_id).await?;
+        let rows = store::deployment_event::list(op(ctx).store(), &permit, self.0.id, &page).await?;
+        Ok(connection(rows, |row| row.id, DeploymentEvent))
+    }
+
+    /// The deployment whose version this is, if it was re-deployed or promoted, and if the viewer may view that.
+    async fn source(&self, ctx: &Context<'_>) -> Result<Option<Deployment>> {
+        let Some(id) = self.0.source_deployment_id else { return Ok(None) };
+        Ok(loaders(ctx).deployments.one(id).await?.map(|row| Self((*row).clone())))
+    }
+
+    /// When its link was visited last, to the minute.
+    async fn last_visited_at(&self) -> Option<DateTime<Utc>> {
+        self.0.last_visited_at
     }
 
     /// The last lines that its program printed, the oldest first. Requires `log.view`.

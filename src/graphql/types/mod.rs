@@ -6,6 +6,7 @@ pub(super) mod access;
 pub(super) mod audit;
 pub(super) mod console;
 pub(super) mod deployment;
+pub(super) mod deployment_action;
 pub(super) mod domain;
 pub(super) mod edge;
 pub(super) mod environment;

@@ -1,6 +1,6 @@
 //! Projects.
 
-use async_graphql::{Context, ID, Object};
+use async_graphql::{Context, ID, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 
 use entities::ids::EnvironmentId;
@@ -17,6 +17,19 @@ use crate::graphql::context::{loaders, op};
 use crate::graphql::directive::requires;
 use crate::graphql::page::{Listed, connection, page};
 use crate::store;
+
+/// How long a project keeps what it does not use, in each of its environments.
+#[derive(SimpleObject)]
+struct Retention {
+    /// As many deployments, beside the active one, keep running although nobody visits them.
+    keep_running: i32,
+    /// After so many minutes without a visit the others are retired.
+    retire_after_minutes: i32,
+    /// As many deployments are kept; older ones that do not run are deleted.
+    keep_deployments: i32,
+    /// Whether a visit of a retired deployment's link starts it again.
+    revive_on_visit: bool,
+}
 
 /// A project of an organization.
 #[derive(Clone)]
@@ -49,6 +62,16 @@ impl Project {
     /// Display name.
     async fn name(&self) -> &str {
         &self.0.name
+    }
+
+    /// How long it keeps what it does not use.
+    async fn retention(&self) -> Retention {
+        Retention {
+            keep_running: self.0.keep_running,
+            retire_after_minutes: self.0.retire_after_minutes,
+            keep_deployments: self.0.keep_deployments,
+            revive_on_visit: self.0.revive_on_visit,
+        }
     }
 
     /// When it was made.

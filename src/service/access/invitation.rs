@@ -8,7 +8,7 @@ use entities::invitation::Model;
 use entities::values::{SubjectKind, TeamRole};
 
 use super::change::{Changed, place};
-use super::standing::Affected;
+use super::standing::{Affected, facts_of_one};
 use super::team::{affected_by_joining, beyond_of, gifts_of_joining, member, person, record};
 use crate::authz::{Authority, Capability, Facts, Grant, Packs, Scope, missing_to_invite};
 use crate::config::Policy;
@@ -99,10 +99,7 @@ async fn still_manages(write: &Write, packs: &Packs, row: &Model, member: &Membe
 }
 
 async fn facts_of_inviter(write: &Write, packs: &Packs, row: &Model, scopes: &[Scope]) -> Result<Facts> {
-    let now = clock::now().timestamp_millis();
-    let landing = population::landing(write, scopes).await?;
-    let people = population::facts_of(write, packs, &BTreeSet::from([row.invited_by]), &landing, now).await?;
-    people.into_iter().next().map(|(_, facts)| facts).ok_or_else(stale)
+    facts_of_one(write, packs, row.invited_by, scopes).await?.ok_or_else(stale)
 }
 
 fn stale() -> Error {

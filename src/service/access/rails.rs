@@ -116,7 +116,8 @@ pub(super) fn refusal(rails: &[Rail]) -> Option<Error> {
     rails.iter().find_map(Rail::refusal)
 }
 
-/// What has to stay true of what a change touches, and was true before.
+/// What has to stay true of what a change touches, and was true before. A team has its owner, and a personal one its person,
+/// from the moment it is made, so there only what is after is looked at.
 pub(super) struct Guard {
     organizations: Vec<Scope>,
     assertions: Assertions,

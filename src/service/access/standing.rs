@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use entities::ids::UserId;
 
-use crate::authz::{Authority, Capability, Mask, Masks, Packs, Scope};
+use crate::authz::{Authority, Capability, Facts, Mask, Masks, Packs, Scope};
 use crate::error::Result;
 use crate::store::population;
 use crate::store::write::Write;
@@ -26,6 +26,20 @@ impl Affected {
         self.users.extend(other.users);
         self.scopes.extend(other.scopes);
     }
+}
+
+/// The facts of somebody other than the actor about what lands from these scopes, as the change sees them; none when they
+/// are gone.
+pub(super) async fn facts_of_one(
+    write: &Write,
+    packs: &Packs,
+    user: UserId,
+    scopes: &[Scope],
+) -> Result<Option<Facts>> {
+    let now = clock::now().timestamp_millis();
+    let landing = population::landing(write, scopes).await?;
+    let people = population::facts_of(write, packs, &BTreeSet::from([user]), &landing, now).await?;
+    Ok(people.into_iter().next().map(|(_, facts)| facts))
 }
 
 /// What each of some people holds on some scopes.

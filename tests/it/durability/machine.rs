@@ -65,8 +65,16 @@ fn pids() -> impl Iterator<Item = i32> {
 
 /// Kills everything that works in the data folder, as a power cut would.
 pub(super) fn cut_power(data: &Path) {
-    for pid in processes(data) {
-        let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+    // What is killed is gone a moment later; after a power cut it is gone.
+    loop {
+        let left = processes(data);
+        if left.is_empty() {
+            return;
+        }
+        for pid in left {
+            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+        }
+        std::thread::yield_now();
     }
 }
 

@@ -4,7 +4,7 @@ mod crash;
 mod failing;
 mod kill;
 mod machine;
-mod program;
+pub(crate) mod program;
 mod site;
 mod switch;
 mod undo;

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 /// How a program behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Mood {
+pub(crate) enum Mood {
     /// It serves.
     Well,
     /// Its health check answers 500.
@@ -56,13 +56,13 @@ asyncio.run(main())
 "#;
 
 /// The source of a version.
-pub(super) fn source(version: &str, mood: Mood) -> Vec<u8> {
+pub(crate) fn source(version: &str, mood: Mood) -> Vec<u8> {
     let page = page(version);
     format!("VERSION, MOOD, PAGE = {version:?}, \"{mood:?}\", {page:?}.encode()\n{PROGRAM}").into_bytes()
 }
 
 /// Its `reeve.toml`. A program that never gets well is given up soon.
-pub(super) fn project_file(mood: Mood) -> String {
+pub(crate) fn project_file(mood: Mood) -> String {
     let seconds = match mood {
         Mood::Well | Mood::Gated | Mood::Barred => 20,
         Mood::Tired => 3,
@@ -76,7 +76,7 @@ pub(super) fn project_file(mood: Mood) -> String {
 }
 
 /// Python itself: `python3` may be a script that first starts other programs to find out what it means.
-pub(super) fn interpreter() -> &'static str {
+pub(crate) fn interpreter() -> &'static str {
     static FOUND: OnceLock<String> = OnceLock::new();
     FOUND.get_or_init(|| {
         let asked = Command::new("python3").args(["-S", "-c", "import sys; print(sys.executable)"]).output().unwrap();
@@ -86,11 +86,11 @@ pub(super) fn interpreter() -> &'static str {
 }
 
 /// What a version answers: long enough that half of it would be noticed.
-pub(super) fn page(version: &str) -> String {
+pub(crate) fn page(version: &str) -> String {
     format!("{version} ").repeat(300)
 }
 
 /// The version that a page names, if all of the page is there.
-pub(super) fn version(body: &str) -> Option<&str> {
+pub(crate) fn version(body: &str) -> Option<&str> {
     body.split_once(' ').map(|(version, _)| version).filter(|version| page(version) == body)
 }

@@ -10,6 +10,7 @@ mod operations;
 mod permits;
 mod permits_of_access;
 mod permits_of_people;
+mod permits_of_the_edge;
 mod specification;
 mod ways;
 mod world;

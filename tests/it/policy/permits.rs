@@ -9,6 +9,7 @@ use async_graphql::parser::parse_schema;
 use async_graphql::parser::types::{TypeKind, TypeSystemDefinition};
 use serde_json::{Value, json};
 
+use super::permits_of_the_edge;
 use crate::harness::{Client, Deployment, Environment, Live, PROTOCOL, TestServer, draft_input, entry, text};
 
 const PAGE: &[u8] = b"<h1>acme</h1>";
@@ -60,7 +61,7 @@ impl Things {
             |field, document, id: &str, onlooker| Call { field, document, variables: json!({ "id": id }), onlooker };
         let environment = &self.environment.id;
         let deployment = &self.deployment.id;
-        vec![
+        let calls = vec![
             Call {
                 field: "Query.accessDecision",
                 document: "query($id: String!, $of: String) {
@@ -103,19 +104,14 @@ impl Things {
                 "ok",
             ),
             call(
-                "Environment.domains",
-                "query($id: ID!) { environment(id: $id) { domains { nodes { id } } } }",
-                environment,
+                "Deployment.events",
+                "query($id: ID!) { deployment(id: $id) { events { nodes { id state } } } }",
+                deployment,
                 "ok",
             ),
-            call(
-                "Environment.edgeSettings",
-                "query($id: ID!) { environment(id: $id) { edgeSettings { version } } }",
-                environment,
-                "FORBIDDEN",
-            ),
             call("Deployment.log", "query($id: ID!) { deployment(id: $id) { log { text } } }", deployment, "FORBIDDEN"),
-        ]
+        ];
+        calls.into_iter().chain(permits_of_the_edge::reads(self)).collect()
     }
 
     /// In an order in which the owner can do them one after the other.
@@ -128,7 +124,7 @@ impl Things {
             onlooker,
         };
         let named = |id: &str| json!({ "id": id, "name": "New name", "expectedVersion": 1 });
-        vec![
+        let calls = vec![
             call(
                 "Mutation.createOrganization",
                 "mutation($input: CreateOrganizationInput!) { createOrganization(input: $input) { organization { id } } }",
@@ -154,36 +150,6 @@ impl Things {
                 "FORBIDDEN",
             ),
             call(
-                "Mutation.addDomain",
-                "mutation($input: AddDomainInput!) { addDomain(input: $input) { domain { id } } }",
-                json!({ "name": "new.customer.test", "environmentId": self.environment.id }),
-                "FORBIDDEN",
-            ),
-            call(
-                "Mutation.updateEdgeSettings",
-                "mutation($input: UpdateEdgeSettingsInput!) { updateEdgeSettings(input: $input) { settings { version } } }",
-                json!({ "environmentId": self.environment.id, "compression": false, "expectedVersion": 0 }),
-                "FORBIDDEN",
-            ),
-            call(
-                "Mutation.updateDomain",
-                "mutation($input: UpdateDomainInput!) { updateDomain(input: $input) { domain { id } } }",
-                json!({ "id": self.domain, "redirectToHttps": false }),
-                "FORBIDDEN",
-            ),
-            call(
-                "Mutation.verifyDomain",
-                "mutation($input: VerifyDomainInput!) { verifyDomain(input: $input) { domain { id } } }",
-                json!({ "id": self.domain }),
-                "FORBIDDEN",
-            ),
-            call(
-                "Mutation.removeDomain",
-                "mutation($input: RemoveDomainInput!) { removeDomain(input: $input) { removedId } }",
-                json!({ "id": self.domain }),
-                "FORBIDDEN",
-            ),
-            call(
                 "Mutation.updateOrganization",
                 "mutation($input: UpdateOrganizationInput!) { updateOrganization(input: $input) { organization { id } } }",
                 named(&self.organization),
@@ -201,7 +167,8 @@ impl Things {
                 named(&self.environment.id),
                 "FORBIDDEN",
             ),
-        ]
+        ];
+        calls.into_iter().chain(permits_of_the_edge::makes(self)).collect()
     }
 
     /// What comes after that, in an order in which the owner can do it.
@@ -211,7 +178,7 @@ impl Things {
             let variables = json!({ "input": { "id": id } });
             Call { field, document, variables, onlooker }
         };
-        vec![
+        let mut all = vec![
             Call {
                 field: "Mutation.grantRole",
                 document: "mutation($input: GrantRoleInput!) { grantRole(input: $input) { binding { id } } }",
@@ -239,6 +206,26 @@ impl Things {
                 variables: json!({ "input": { "id": deployment, "reason": "to try" } }),
                 onlooker: "FORBIDDEN",
             },
+            Call {
+                field: "Mutation.promoteDeployment",
+                document: "mutation($input: PromoteDeploymentInput!) {
+                    promoteDeployment(input: $input) { deployment { id } } }",
+                variables: json!({ "input": { "id": deployment, "environmentId": self.environment.id } }),
+                onlooker: "FORBIDDEN",
+            },
+            call(
+                "Mutation.unpinEnvironment",
+                "mutation($input: UnpinEnvironmentInput!) { unpinEnvironment(input: $input) { environment { id } } }",
+                &self.environment.id,
+                "FORBIDDEN",
+            ),
+            Call {
+                field: "Mutation.setRetention",
+                document: "mutation($input: SetRetentionInput!) { setRetention(input: $input) { project { id } } }",
+                variables: json!({ "input": { "id": self.project, "keepRunning": 1, "retireAfterMinutes": 60,
+                    "keepDeployments": 10, "reviveOnVisit": true, "expectedVersion": 2 } }),
+                onlooker: "FORBIDDEN",
+            },
             call(
                 "Mutation.deleteEnvironment",
                 "mutation($input: DeleteEnvironmentInput!) { deleteEnvironment(input: $input) { deletedId } }",
@@ -257,7 +244,39 @@ impl Things {
                 &self.empty,
                 "FORBIDDEN",
             ),
-        ]
+        ];
+        let rolled_back = all.iter().position(|call| call.field == "Mutation.rollbackDeployment").unwrap();
+        all.splice(rolled_back + 1..rolled_back + 1, self.changes_of_state());
+        all
+    }
+
+    fn changes_of_state(&self) -> Vec<Call> {
+        let verbs = [
+            (
+                "Mutation.redeploy",
+                "mutation($input: DeploymentInput!) { redeploy(input: $input) { deployment { id } } }",
+            ),
+            (
+                "Mutation.retireDeployment",
+                "mutation($input: DeploymentInput!) { retireDeployment(input: $input) { deployment { id } } }",
+            ),
+            (
+                "Mutation.reviveDeployment",
+                "mutation($input: DeploymentInput!) { reviveDeployment(input: $input) { deployment { id } } }",
+            ),
+            (
+                "Mutation.deleteDeployment",
+                "mutation($input: DeploymentInput!) { deleteDeployment(input: $input) { deployment { id } } }",
+            ),
+            (
+                "Mutation.cancelDeployment",
+                "mutation($input: DeploymentInput!) { cancelDeployment(input: $input) { deployment { id } } }",
+            ),
+        ];
+        let variables = json!({ "input": { "id": self.deployment.id } });
+        verbs
+            .map(|(field, document)| Call { field, document, variables: variables.clone(), onlooker: "FORBIDDEN" })
+            .into()
     }
 }
 
@@ -301,6 +320,19 @@ pub(super) async fn answer(client: &Client, call: &Call) -> (String, Value) {
     }
     let refusal = response.refusal();
     (refusal.code, refusal.extensions["capability"].clone())
+}
+
+/// What the owner is answered: what is the active deployment already can be gone back to or done away with by nobody.
+fn of_owner(field: &str) -> &'static str {
+    match field {
+        "Mutation.rollbackDeployment"
+        | "Mutation.retireDeployment"
+        | "Mutation.reviveDeployment"
+        | "Mutation.deleteDeployment"
+        | "Mutation.cancelDeployment" => "FAILED_PRECONDITION",
+        "Mutation.promoteDeployment" => "INVALID_INPUT",
+        _ => "ok",
+    }
 }
 
 /// Calls as three who may not; notes what is answered otherwise.
@@ -348,8 +380,7 @@ async fn no_field_forgets_its_permit() {
             ada.wait_for(&things.deployment, "ACTIVE").await;
         }
         let (code, _) = answer(&ada, call).await;
-        // What serves already cannot be gone back to.
-        let expected = if call.field == "Mutation.rollbackDeployment" { "FAILED_PRECONDITION" } else { "ok" };
+        let expected = of_owner(call.field);
         if code != expected {
             differing.push(format!("{} as the owner: {code}, not {expected}", call.field));
         }

@@ -159,3 +159,28 @@ async fn an_organization_is_not_left_without_somebody_who_manages_its_access() {
     two.ben.ok(ACCEPT, one(&offer)).await;
     assert!(two.reads(&two.ben).await && !two.reads(&two.ada).await);
 }
+
+#[tokio::test]
+async fn an_offer_of_somebody_who_may_not_make_it_any_more_is_stale() {
+    let two = Two::new().await;
+    let (ada, ben) = (&two.ada, &two.ben);
+    let mallory = two.server.sign_up("mallory").await;
+    let binding = ada.grant(&mallory, "ownstak/admin", &two.organization).await;
+    let may = "query($id: ID!) { organization(id: $id) { viewerCan(capabilities: [\"organization.transfer\"]) { allowed } } }";
+    assert_eq!(
+        mallory.ok(may, json!({ "id": two.organization })).await["organization"]["viewerCan"][0]["allowed"],
+        true
+    );
+    let offer = two.offer(&mallory, &two.new).await;
+    ada.ok(
+        "mutation($input: RevokeBindingInput!) { revokeBinding(input: $input) { revokedId } }",
+        json!({ "input": { "id": binding } }),
+    )
+    .await;
+    let refused = ben.query(ACCEPT, one(&offer)).await;
+    assert_eq!(refused.errors[0]["extensions"]["reason"], "TRANSFER_STALE");
+    assert!(!two.reads(ben).await, "nothing has moved");
+    ada.ok(WITHDRAW, one(&offer)).await;
+    let again = two.offer(ada, &two.new).await;
+    ben.ok(ACCEPT, one(&again)).await;
+}

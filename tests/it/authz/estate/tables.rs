@@ -119,6 +119,8 @@ fn deployment_row(now: i64, environment: u128, maker: u128) -> deployment::Model
         size_bytes: 0,
         message: None,
         failure: None,
+        source_deployment_id: None,
+        last_visited_at: None,
         created_by: maker.into(),
         created_at: time(now),
         state_changed_at: time(now),
@@ -184,6 +186,10 @@ impl Tables {
                 slug: format!("p{place}"),
                 name: format!("p{place}"),
                 created_at: time(now),
+                keep_running: 1,
+                retire_after_minutes: 60,
+                keep_deployments: 10,
+                revive_on_visit: true,
                 version: 1,
             })
         );

@@ -1,20 +1,22 @@
-//! Drafting, deploying, rolling back, reading the log. What an action does step by step is the workflow's matter; here it is
-//! accepted or refused.
+//! Deployments: drafting them, what is done to them, reading their log.
 
 use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
 
 use entities::deployment::Model;
-use entities::ids::{ActionId, DeploymentId, EnvironmentId};
-use entities::values::{ActionKind, ActionState, DeploymentKind, DeploymentState};
-use entities::{action, environment};
+use entities::ids::{DeploymentId, EnvironmentId, Id};
+use entities::values::{DeploymentKind, DeploymentState};
+
+mod action;
+
+pub use action::{Rollback, by_itself, cancel, delete, deploy, promote, redeploy, retire, revive, rollback, unpin};
 
 use super::App;
 use crate::authn::tokens;
 use crate::authz::{Held, Permit, cap};
 use crate::domain::configuration::{Configuration, ProjectFile};
-use crate::domain::deployment::state::{self, Action, Refusal};
+use crate::domain::deployment::state::Refusal;
 use crate::domain::digest::Digest;
 use crate::domain::manifest::Manifest;
 use crate::error::{Error, Result};
@@ -53,6 +55,7 @@ pub struct Drafted {
 /// `InvalidInput` for a configuration that cannot be; `Forbidden`, `NotFound` by `deployment.create`.
 pub async fn create(app: &App, op: &Op, input: Draft) -> Result<Drafted> {
     let user = op.user()?;
+    let _kept = app.artifacts.keep().await;
     let (mut write, permit) = op.change::<cap::DeploymentCreate>("deployment.create", input.environment_id).await?;
     let configuration = configuration(&input)?;
     let now = clock::now();
@@ -71,6 +74,8 @@ pub async fn create(app: &App, op: &Op, input: Draft) -> Result<Drafted> {
         size_bytes: i64::try_from(input.manifest.total_bytes()).unwrap_or(i64::MAX),
         message: input.message,
         failure: None,
+        source_deployment_id: None,
+        last_visited_at: None,
         created_by: user,
         created_at: now,
         state_changed_at: now,
@@ -100,9 +105,10 @@ fn configuration(input: &Draft) -> Result<Configuration> {
     Ok(configuration)
 }
 
-async fn missing(
+/// Content that the project does not have.
+async fn missing<C: Held>(
     source: &impl store::Source,
-    permit: &Permit<cap::DeploymentCreate>,
+    permit: &Permit<C>,
     manifest: &Manifest,
 ) -> Result<Vec<(Digest, u64)>> {
     let blobs: Vec<(Digest, u64)> = manifest.blobs().collect();
@@ -111,98 +117,33 @@ async fn missing(
     Ok(blobs.into_iter().filter(|(digest, _)| !present.contains(digest)).collect())
 }
 
-/// Accepts a draft whose files are all there. It becomes the active deployment when every health check passes.
-///
-/// # Errors
-/// `FailedPrecondition` when it is no draft or files are missing; `Forbidden`, `NotFound` by `deployment.create`.
-pub async fn deploy(app: &App, op: &Op, id: DeploymentId) -> Result<Model> {
-    let (mut write, permit) = op.change::<cap::DeploymentCreate>("deployment.deploy", id).await?;
-    let row = store::deployment::get(&write, &permit, id).await?;
-    let next = state::decide(row.state.into(), Action::Deploy).map_err(refused)?;
-    let manifest = store::deployment::manifest(&write, &row).await?;
-    let missing = missing(&write, &permit, &manifest).await?;
-    if !missing.is_empty() {
-        return Err(Error::FailedPrecondition {
-            reason: "FILES_MISSING",
-            message: format!("files that have not arrived: {}; send them, then deploy", missing.len()),
-        });
+/// A new deployment of the same version, in the environment that the permit speaks for; it waits for its turn.
+async fn copy<C: Held>(op: &Op, write: &mut Write, permit: &Permit<C>, source: &Model) -> Result<Model> {
+    let manifest = store::deployment::manifest(write, source).await?;
+    if !missing(write, permit, &manifest).await?.is_empty() {
+        return Err(refused(Refusal::ArtifactGone));
     }
-    let row = store::deployment::set_state(&mut write, &permit, &row, next).await?;
-    accept(op, &mut write, &permit, &row, Wanted { kind: ActionKind::Deploy, reason: None, expected: None }).await?;
-    write.commit().await?;
-    app.accepted.notify_one();
-    Ok(row)
-}
-
-/// A wish to serve an earlier deployment again.
-pub struct Rollback {
-    /// The earlier deployment.
-    pub deployment_id: DeploymentId,
-    /// Why.
-    pub reason: String,
-    /// What has to be the active one for this to happen.
-    pub expected_active_deployment_id: Option<DeploymentId>,
-}
-
-/// Accepts a rollback. It moves the environment's link and pins the environment to the earlier deployment.
-///
-/// # Errors
-/// `Conflict` when another deployment is the active one than expected; `FailedPrecondition` when the target cannot serve;
-/// `Forbidden`, `NotFound` by `deployment.rollback`.
-pub async fn rollback(app: &App, op: &Op, input: Rollback) -> Result<Model> {
-    let (mut write, permit) = op.change::<cap::DeploymentRollback>("deployment.rollback", input.deployment_id).await?;
-    let row = store::deployment::get(&write, &permit, input.deployment_id).await?;
-    let environment = store::environment::current(&write, &permit).await?;
-    expect_active(&environment, input.expected_active_deployment_id)?;
-    state::decide(row.state.into(), Action::Rollback).map_err(refused)?;
-    write.entry().details = serde_json::json!({ "reason": input.reason });
-    let wanted = Wanted {
-        kind: ActionKind::Rollback,
-        reason: Some(input.reason),
-        expected: input.expected_active_deployment_id,
-    };
-    accept(op, &mut write, &permit, &row, wanted).await?;
-    write.commit().await?;
-    app.accepted.notify_one();
-    Ok(row)
-}
-
-fn expect_active(environment: &environment::Model, expected: Option<DeploymentId>) -> Result<()> {
-    if expected.is_none() || environment.active_deployment_id == expected {
-        return Ok(());
-    }
-    Err(Error::Conflict("another deployment is the active one by now; read the environment again".to_owned()))
-}
-
-struct Wanted {
-    kind: ActionKind,
-    reason: Option<String>,
-    expected: Option<DeploymentId>,
-}
-
-async fn accept<C: Held>(op: &Op, write: &mut Write, permit: &Permit<C>, row: &Model, wanted: Wanted) -> Result<()> {
-    let action = action::Model {
-        id: ids::new::<ActionId>(),
-        environment_id: row.environment_id,
-        deployment_id: row.id,
-        kind: wanted.kind,
-        state: ActionState::Queued,
-        expected_deployment_id: wanted.expected,
-        previous_deployment_id: None,
-        reason: wanted.reason,
-        fence: 0,
-        lease_owner: None,
-        lease_until_ms: 0,
-        error: None,
+    let now = clock::now();
+    let row = Model {
+        id: ids::new::<DeploymentId>(),
+        environment_id: EnvironmentId::from_uuid(permit.key()),
+        number: 0,
+        state: DeploymentState::Queued,
+        failure: None,
+        source_deployment_id: Some(source.id),
+        last_visited_at: None,
         created_by: op.user()?,
-        created_at: clock::now(),
-        finished_at: None,
+        created_at: now,
+        state_changed_at: now,
+        ..source.clone()
     };
-    store::action::enqueue(write, permit, action).await
+    let row = store::deployment::create(write, permit, row, &manifest).await?;
+    write.entry().subject = Some(row.id.to_string());
+    Ok(row)
 }
 
 /// A refusal of the state machine, as an error.
-pub fn refused(refusal: Refusal) -> Error {
+fn refused(refusal: Refusal) -> Error {
     Error::FailedPrecondition { reason: refusal.code(), message: refusal.message().to_owned() }
 }
 

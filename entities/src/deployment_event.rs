@@ -1,0 +1,37 @@
+//! Something that happened to a deployment: it came to a state.
+
+use sea_orm::entity::prelude::*;
+
+use crate::{
+    ids::{ActionId, DeploymentEventId, DeploymentId, UserId},
+    values::{Cause, DeploymentState},
+};
+
+/// Something that happened to a deployment: it came to a state.
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[sea_orm(table_name = "deployment_events")]
+pub struct Model {
+    /// Key; grows with time.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: DeploymentEventId,
+    /// To which.
+    pub deployment_id: DeploymentId,
+    /// The state that it came to.
+    pub state: DeploymentState,
+    /// When.
+    pub at: DateTimeUtc,
+    /// The action that brought it there.
+    pub action_id: Option<ActionId>,
+    /// Who wanted it; nobody when it happened by itself.
+    pub actor_id: Option<UserId>,
+    /// Why it happened.
+    pub cause: Cause,
+    /// A reason that was given, or why it failed.
+    pub detail: Option<String>,
+}
+
+/// None: joins are written where they are used.
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
