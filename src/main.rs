@@ -23,6 +23,7 @@ fn main() -> ExitCode {
             Command::Migrate(args) => command::migrate(args).await,
             Command::Schema(_) => command::schema(),
             Command::RotateKeys(args) => command::rotate_keys(args).await,
+            Command::RotateMasterKey(args) => command::rotate_master_key(args).await,
             Command::Bootstrap(args) => command::bootstrap(args).await,
             Command::Sample(_) => command::sample::serve().await,
             Command::Client(client) => cli::run_client(client, parsed.global).await,

@@ -10,7 +10,7 @@ use entities::ids::{EnvironmentId, SessionId, UserId};
 
 use crate::audit::Entry;
 use crate::authz::{
-    Authority, Capability, Decided, Decision, Facts, Held, Mask, Packs, Permit, Scope, Sight, Visible, explain,
+    Authority, Capability, Decided, Decision, Facts, Held, Kinds, Mask, Packs, Permit, Scope, Sight, Visible, explain,
 };
 use crate::error::{Error, Result};
 use crate::store::facts;
@@ -23,7 +23,7 @@ mod target;
 
 pub use actor::Actor;
 pub use target::{Target, name, scope_name};
-use target::{scope_of, unseen, view};
+use target::{explained_on, judged_on, unseen, view};
 
 /// One operation.
 pub struct Op {
@@ -125,7 +125,8 @@ impl Op {
     /// `NotFound` when the actor may not view it, `Forbidden` when it may, but lacks `C`; `Unauthenticated`.
     pub async fn permit<C: Held>(&self, target: impl Into<Target>) -> Result<Permit<C>> {
         let (user, target) = (self.user()?, target.into());
-        let scope = scope_of(&self.store, target).await?;
+        // Whoever holds it under both kinds holds it under each.
+        let (scope, _) = judged_on(&self.store, target).await?;
         let decided = match self.remembered(user, scope) {
             Some(decided) => decided,
             None => {
@@ -140,6 +141,22 @@ impl Op {
         let shown = is_shown(C::CAPABILITY, decided.held(), scope);
         let permit = decided.permit().filter(|_| shown);
         let permit = permit.ok_or_else(|| refusal::<C>(decided.held(), target, scope))?;
+        self.store.used(user, scope, C::CAPABILITY);
+        Ok(permit)
+    }
+
+    /// The proof for a read of what counts for environments of one kind or the other: it speaks for the kinds under which the
+    /// actor holds `C` on the scope.
+    ///
+    /// # Errors
+    /// As [`Op::permit`]; `Forbidden` when it is held under neither kind.
+    pub async fn permit_by_kind<C: Held>(&self, scope: Scope) -> Result<Permit<C>> {
+        let user = self.user()?;
+        let standing = self.standing(user, &[scope]).await?;
+        let held = standing.masks(&[scope]).get(&scope).copied().unwrap_or_default();
+        let permit = Permit::judge_any_kind(standing.authority(), &standing.facts(&[scope]), scope);
+        let permit = permit.filter(|_| is_shown(C::CAPABILITY, held, scope));
+        let permit = permit.ok_or_else(|| refusal::<C>(held, scope.into(), scope))?;
         self.store.used(user, scope, C::CAPABILITY);
         Ok(permit)
     }
@@ -226,16 +243,17 @@ impl Op {
     /// stands against it.
     async fn judge_in<C: Held>(&self, write: &mut Write, target: Target, rule: Rule<C>) -> Result<Permit<C>> {
         let user = self.user()?;
-        let scope = scope_of(write, target).await?;
+        let (scope, kinds) = judged_on(write, target).await?;
         let packs = role::packs(write).await?;
-        let known = facts::of_scopes(write, &[scope]).await?;
+        let mut known = facts::of_scopes(write, &[scope]).await?;
+        let explained = explained_on(scope, kinds, &mut known);
         let facts = facts::of_actor(write, &packs, user, self.actor.narrowing()).await?.about(&known);
         let there = scope == Scope::Console || known.contains_key(&scope);
         if there || matches!(target, Target::Scope(_)) {
             write.concerns(scope, &known);
         }
-        let decision = there.then(|| explain(&facts, &packs, C::CAPABILITY, scope));
-        let verdict = judge(&Authority::of(&facts, &packs), &facts, target, scope, rule);
+        let decision = there.then(|| explain(&facts, &packs, C::CAPABILITY, explained));
+        let verdict = judge(&Authority::of(&facts, &packs), &facts, target, (scope, kinds), rule);
         match &verdict {
             Ok(_) => {
                 write.entry().is_allowed_by(decision.as_ref());
@@ -340,19 +358,19 @@ impl Op {
 }
 
 /// How a permit is judged.
-type Rule<C> = fn(&Authority, &Facts, Scope) -> Option<Permit<C>>;
+type Rule<C> = fn(&Authority, &Facts, Scope, Kinds) -> Option<Permit<C>>;
 
 /// The permit, or the refusal that the actor may learn: what it may not view does not exist.
 fn judge<C: Held>(
     authority: &Authority,
     facts: &Facts,
     target: Target,
-    scope: Scope,
+    (scope, kinds): (Scope, Kinds),
     rule: Rule<C>,
 ) -> Result<Permit<C>> {
-    let held = authority.decide(facts, &[scope]).get(&scope).copied().unwrap_or_default();
+    let held = authority.decide_by_kind(facts, &[scope]).get(&scope).map_or(Mask::EMPTY, |masks| masks.on(kinds));
     if is_shown(C::CAPABILITY, held, scope)
-        && let Some(permit) = rule(authority, facts, scope)
+        && let Some(permit) = rule(authority, facts, scope, kinds)
     {
         return Ok(permit);
     }

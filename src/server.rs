@@ -1,7 +1,7 @@
 //! Puts the program together and takes it apart: the only place that knows every part.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,10 +19,9 @@ use crate::error::{Error, Result};
 use crate::runtime::Driver;
 use crate::runtime::artifacts::Artifacts;
 use crate::runtime::process::ProcessDriver;
-use crate::service::App;
-use crate::service::certificate::Certificates;
 use crate::service::keys::Keys;
 use crate::service::session::Limits;
+use crate::service::{App, vault};
 use crate::store::{Store, action};
 use crate::sys::random;
 use crate::tasks::routes::Publisher;
@@ -84,9 +83,28 @@ fn lock(data: &Path) -> Result<std::fs::File> {
 pub fn master_key(config: &Config) -> Result<MasterKey> {
     let key = match &config.master_key {
         Some(text) => MasterKey::from_base64(text),
-        None => MasterKey::load_or_create(&config.data.join("master.key")),
+        None => MasterKey::load_or_create(&master_key_file(config)),
     };
-    key.map_err(|error| Error::Unavailable(error.message()))
+    Ok(key?)
+}
+
+/// Replaces the key that seals secrets, or ends a replacement that was interrupted: a new one is made in the file, or the
+/// first of `REEVE_MASTER_KEY` is the new one. How many values were sealed anew, and the name of the key.
+///
+/// # Errors
+/// `Unavailable` when a server runs over the folder; `FailedPrecondition` when a value opens with none of the keys.
+pub async fn rotate_master_key(config: &Config) -> Result<(u64, String)> {
+    let store = open_store(config).await?;
+    let _lock = lock(&config.data)?;
+    if config.master_key.is_none() {
+        return vault::replace(&store, &master_key_file(config)).await;
+    }
+    let master = master_key(config)?;
+    Ok((vault::reseal(&store, &master).await?, master.id()))
+}
+
+fn master_key_file(config: &Config) -> PathBuf {
+    config.data.join("master.key")
 }
 
 /// The role packs that come with the program.
@@ -112,8 +130,12 @@ pub async fn start(config: Config) -> Result<Server> {
     let store = open_store(&config).await?;
     let lock = lock(&config.data)?;
     let master = master_key(&config)?;
-    let certificates = Certificates::new(master.clone(), config.acme.clone());
-    let keys = Keys::open(&store, master, ISSUER.to_owned()).await?;
+    if master.is_being_replaced() {
+        tracing::warn!(
+            "the master key is being replaced: stop the server and run `reeve rotate-master-key` to end that"
+        );
+    }
+    let keys = Keys::open(&store, master.clone(), ISSUER.to_owned()).await?;
     let limits = Limits::new(config.sign_in_attempts_per_minute)
         .ok_or_else(|| Error::Internal("no limit on attempts".to_owned()))?;
     let artifacts = Artifacts::new(config.data.join("blobs"));
@@ -146,11 +168,11 @@ pub async fn start(config: Config) -> Result<Server> {
         standings: Arc::default(),
         presence: Arc::default(),
         keys,
+        master,
         limits,
         artifacts,
         driver,
         dns,
-        certificates,
         accepted: Arc::new(Notify::new()),
         unwanted: Arc::new(Notify::new()),
         changed: Arc::new(Notify::new()),

@@ -117,6 +117,8 @@ ids! {
     NoticeId = "ntc";
     /// A custom domain of an environment.
     DomainId = "dom";
+    /// A variable of a project or an environment.
+    VariableId = "var";
 }
 
 #[cfg(test)]

@@ -123,6 +123,15 @@ words! {
         /// Its project's retention says so.
         Policy = "policy",
     }
+    /// For which environments of a project something counts.
+    CountsFor {
+        /// All of them.
+        Any = "any",
+        /// The production ones.
+        Production = "production",
+        /// The others.
+        Nonproduction = "nonproduction",
+    }
     /// How an attempt ended that the audit log tells of.
     AuditOutcome {
         /// It was done.

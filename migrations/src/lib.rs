@@ -14,6 +14,7 @@ mod m0008_people;
 mod m0009_audit;
 mod m0010_access_changes;
 mod m0011_lifecycle;
+mod m0013_variables;
 mod m0014_edge;
 
 /// Every migration, in order.
@@ -34,6 +35,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0009_audit::Migration),
             Box::new(m0010_access_changes::Migration),
             Box::new(m0011_lifecycle::Migration),
+            Box::new(m0013_variables::Migration),
             Box::new(m0014_edge::Migration),
         ]
     }

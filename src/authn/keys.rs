@@ -104,7 +104,9 @@ impl SigningKey {
     }
 }
 
-fn purpose(kid: &str) -> String {
+/// What the private half of the key with this id is sealed for.
+#[must_use]
+pub fn purpose(kid: &str) -> String {
     format!("signing-key/{kid}")
 }
 

@@ -8,7 +8,7 @@ use rustc_hash::FxHashMap;
 
 pub use super::binding::{Binding, Grant, Narrowing, Subject};
 use super::scope::Lineage;
-pub use super::scope::{EnvironmentKind, Scope, ScopeFact};
+pub use super::scope::{EnvironmentKind, Kinds, Scope, ScopeFact};
 
 /// What is known of one actor, whatever the question is about. It is sorted once and shared by every question.
 ///

@@ -4,7 +4,7 @@
 use std::ops::{BitAnd, BitAndAssign, BitOr, BitOrAssign};
 
 use super::capability::Capability;
-use super::facts::EnvironmentKind;
+use super::facts::{EnvironmentKind, Kinds};
 
 /// A set of capabilities.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -152,6 +152,15 @@ impl Masks {
     #[must_use]
     pub fn every(self) -> Mask {
         self.production & self.nonproduction
+    }
+
+    /// What counts on all of these kinds.
+    #[must_use]
+    pub fn on(self, kinds: Kinds) -> Mask {
+        match kinds {
+            Kinds::Both => self.every(),
+            Kinds::Only(kind) => self.of(kind),
+        }
     }
 
     /// What counts on either kind.

@@ -23,7 +23,7 @@ mod violation;
 pub use capability::{Capability, Held, Level, cap};
 pub use decide::{Authority, VisibleScopes, allows};
 pub use explain::{Decision, Environments, Reason, Refusal, Witness, explain};
-pub use facts::{ActorFacts, Binding, EnvironmentKind, Facts, Grant, Narrowing, Scope, ScopeFact, Subject};
+pub use facts::{ActorFacts, Binding, EnvironmentKind, Facts, Grant, Kinds, Narrowing, Scope, ScopeFact, Subject};
 pub use give::{missing_to_define, missing_to_give, missing_to_invite, missing_to_join};
 pub use mask::{Mask, Masks};
 pub use pack_file::{BadLine, RowWords};

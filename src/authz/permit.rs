@@ -7,26 +7,36 @@ use uuid::Uuid;
 
 use super::capability::{Capability, Held, cap};
 use super::decide::{Authority, VisibleScopes};
-use super::facts::{Facts, Scope};
-use super::mask::Mask;
+use super::facts::{EnvironmentKind, Facts, Kinds, Scope};
+use super::mask::{Mask, Masks};
 
 /// The actor holds `C` on this one scope.
 #[derive(Debug)]
 pub struct Permit<C> {
     scope: Scope,
+    kinds: Kinds,
     capability: PhantomData<fn() -> C>,
 }
 
 impl<C: Held> Permit<C> {
-    /// The permit, if the authority gives it.
-    pub fn judge(authority: &Authority, facts: &Facts, scope: Scope) -> Option<Self> {
-        authority.allows(facts, scope, C::CAPABILITY).then_some(Self { scope, capability: PhantomData })
+    /// The permit, if the authority gives it under all of these kinds; they only count above environments.
+    pub fn judge(authority: &Authority, facts: &Facts, scope: Scope, kinds: Kinds) -> Option<Self> {
+        let held = masks(authority, facts, scope);
+        held.on(kinds).contains(C::CAPABILITY).then_some(Self { scope, kinds, capability: PhantomData })
     }
 
     /// The permit for a change of an environment's kind: held under both kinds.
-    pub fn judge_both_kinds(authority: &Authority, facts: &Facts, scope: Scope) -> Option<Self> {
+    pub fn judge_both_kinds(authority: &Authority, facts: &Facts, scope: Scope, kinds: Kinds) -> Option<Self> {
         let allowed = authority.allows_in_both_kinds(facts, scope, C::CAPABILITY);
-        allowed.then_some(Self { scope, capability: PhantomData })
+        allowed.then_some(Self { scope, kinds, capability: PhantomData })
+    }
+
+    /// The permit for what counts under the kinds that the authority gives it under, if there is one.
+    pub fn judge_any_kind(authority: &Authority, facts: &Facts, scope: Scope) -> Option<Self> {
+        let held = masks(authority, facts, scope);
+        let given = EnvironmentKind::BOTH.into_iter().filter(|kind| held.of(*kind).contains(C::CAPABILITY));
+        let kinds = given.map(Kinds::Only).reduce(Kinds::and)?;
+        Some(Self { scope, kinds, capability: PhantomData })
     }
 
     /// The scope that it speaks for.
@@ -34,10 +44,19 @@ impl<C: Held> Permit<C> {
         self.scope
     }
 
+    /// The kinds of environment that it speaks for, where the scope lies above environments.
+    pub fn kinds(&self) -> Kinds {
+        self.kinds
+    }
+
     /// Database key of the scope; nil for the console.
     pub fn key(&self) -> Uuid {
         self.scope.uuid()
     }
+}
+
+fn masks(authority: &Authority, facts: &Facts, scope: Scope) -> Masks {
+    authority.decide_by_kind(facts, &[scope]).get(&scope).copied().unwrap_or_default()
 }
 
 /// What the program decided about one scope: every capability that is held there. It can be remembered, and is a proof as
@@ -67,7 +86,8 @@ impl Decided {
 
     /// The permit, if what is held gives it.
     pub fn permit<C: Held>(self) -> Option<Permit<C>> {
-        self.held.contains(C::CAPABILITY).then_some(Permit { scope: self.scope, capability: PhantomData })
+        let held = self.held.contains(C::CAPABILITY);
+        held.then_some(Permit { scope: self.scope, kinds: Kinds::Both, capability: PhantomData })
     }
 }
 

@@ -47,6 +47,29 @@ impl EnvironmentKind {
     pub const BOTH: [Self; 2] = [Self::Production, Self::Nonproduction];
 }
 
+/// The kinds of environment that something counts for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kinds {
+    /// Both.
+    Both,
+    /// This one.
+    Only(EnvironmentKind),
+}
+
+impl Kinds {
+    /// Whether all of the `other` kinds are among these.
+    #[must_use]
+    pub fn cover(self, other: Self) -> bool {
+        self == Self::Both || self == other
+    }
+
+    /// These and the `other` kinds.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        if self == other { self } else { Self::Both }
+    }
+}
+
 /// What is known about one scope. Make it with the constructors: they leave out what its kind does not have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ScopeFact {

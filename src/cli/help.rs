@@ -7,11 +7,11 @@ use super::{Cli, exit::Exit};
 /// Every visible command, by what people come for.
 const GROUPS: [(&str, &[&str]); 7] = [
     ("Account", &["signup", "login", "logout", "whoami"]),
-    ("Deploy", &["deploy", "rollback", "deployments", "log"]),
+    ("Deploy", &["deploy", "rollback", "deployments", "log", "variables"]),
     ("Organize", &["create", "organizations", "projects", "environments"]),
     ("People", &["team", "invite", "accept", "key", "service-account"]),
     ("Access", &["grant", "revoke", "bindings", "roles", "explain", "who-can", "review", "audit"]),
-    ("Server", &["serve", "migrate", "bootstrap", "rotate-keys", "schema"]),
+    ("Server", &["serve", "migrate", "bootstrap", "rotate-keys", "rotate-master-key", "schema"]),
     ("Shell", &["completions", "help"]),
 ];
 
@@ -39,7 +39,7 @@ pub(super) fn command() -> clap::Command {
     for (group, names) in GROUPS {
         template.push_str(&format!("\n{group}:\n"));
         for name in names {
-            template.push_str(&format!("  {name:<15}  {}\n", about(&command, name)));
+            template.push_str(&format!("  {name:<17}  {}\n", about(&command, name)));
         }
     }
     template.push_str("\nOptions:\n{options}{after-help}");

@@ -21,6 +21,7 @@ mod people;
 mod rollback;
 mod serve;
 mod session;
+mod variables;
 mod who;
 
 use std::process::ExitCode;
@@ -38,9 +39,11 @@ pub use self::{
     people::{AcceptArgs, InviteArgs, TeamCommand},
     rollback::RollbackArgs,
     serve::{
-        BootstrapArgs, LogFormat, MigrateArgs, RotateKeysArgs, SampleArgs, SchemaArgs, ServeArgs, ShimArgs, StorageArgs,
+        BootstrapArgs, LogFormat, MigrateArgs, RotateKeysArgs, RotateMasterKeyArgs, SampleArgs, SchemaArgs, ServeArgs,
+        ShimArgs, StorageArgs,
     },
     session::{LoginArgs, SignupArgs},
+    variables::VariablesCommand,
     who::{ReviewArgs, WhoCanArgs},
 };
 use self::{client::Client, failure::Failure, output::Output};
@@ -83,6 +86,8 @@ pub enum Command {
     Schema(SchemaArgs),
     /// Sign access tokens with a new key from now on
     RotateKeys(RotateKeysArgs),
+    /// Seal all secrets with a new master key, while no server runs
+    RotateMasterKey(RotateMasterKeyArgs),
     /// Give somebody a role on the console, on the server's own machine
     Bootstrap(BootstrapArgs),
     /// Hold the program of one deployment
@@ -124,6 +129,9 @@ pub enum ClientCommand {
     Deploy(DeployArgs),
     /// Go back to an earlier deployment
     Rollback(RollbackArgs),
+    /// List, set and unset variables of a project or an environment
+    #[command(subcommand)]
+    Variables(VariablesCommand),
     /// Make a team, or change who is in it
     #[command(subcommand)]
     Team(TeamCommand),
@@ -198,6 +206,7 @@ async fn run(command: ClientCommand, server: Option<&str>, output: Output) -> Re
         ClientCommand::Log(args) => list::log(client, output, args).await,
         ClientCommand::Deploy(args) => deploy::run(client, output, args).await,
         ClientCommand::Rollback(args) => rollback::run(client, output, args).await,
+        ClientCommand::Variables(command) => variables::run(client, output, command).await,
         ClientCommand::Team(command) => people::team(client, output, command).await,
         ClientCommand::Invite(args) => people::invite(client, output, args).await,
         ClientCommand::Accept(args) => people::accept(client, output, args).await,

@@ -83,6 +83,14 @@ pub struct RotateKeysArgs {
     pub storage: StorageArgs,
 }
 
+/// Arguments of `reeve rotate-master-key`.
+#[derive(Args, Clone, Debug, Default)]
+pub struct RotateMasterKeyArgs {
+    /// Where things are kept.
+    #[command(flatten)]
+    pub storage: StorageArgs,
+}
+
 /// Arguments of `reeve bootstrap`.
 #[derive(Args, Clone, Debug)]
 pub struct BootstrapArgs {

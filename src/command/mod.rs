@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use crate::audit::Entry;
-use crate::cli::{BootstrapArgs, Exit, MigrateArgs, RotateKeysArgs, StorageArgs};
+use crate::cli::{BootstrapArgs, Exit, MigrateArgs, RotateKeysArgs, RotateMasterKeyArgs, StorageArgs};
 use crate::config::{Config, Layer};
 use crate::domain::email::EmailAddress;
 use crate::error::{Error, Result};
@@ -61,6 +61,17 @@ async fn rotated(args: RotateKeysArgs) -> Result<()> {
     let keys = Keys::open(&store, server::master_key(&config)?, server::ISSUER.to_owned()).await?;
     let kid = keys.rotate(&store).await?;
     say(&format!("tokens are signed with `{kid}` from now on"));
+    Ok(())
+}
+
+/// Seals everything with a new master key. Interrupted at any moment, it can be run again.
+pub async fn rotate_master_key(args: RotateMasterKeyArgs) -> ExitCode {
+    report(master_key_rotated(args).await)
+}
+
+async fn master_key_rotated(args: RotateMasterKeyArgs) -> Result<()> {
+    let (resealed, id) = server::rotate_master_key(&configured(args.storage)?).await?;
+    say(&format!("sealed {resealed} values anew; the master key is `{id}` now"));
     Ok(())
 }
 

@@ -12,5 +12,6 @@ pub mod manifest;
 pub mod name;
 pub mod password;
 pub mod path;
+pub mod variable;
 
 pub use invalid::{Invalid, quote};

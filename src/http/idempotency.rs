@@ -11,8 +11,8 @@ use crate::op::{Actor, Op};
 use crate::store::Store;
 use crate::store::idempotency::{self, Known};
 
-/// Answers that hold tokens are not kept.
-const SECRET: [&str; 4] = ["signUp", "signIn", "refreshSession", "createApiKey"];
+/// Answers that hold tokens or secrets are not kept.
+const SECRET: [&str; 5] = ["signUp", "signIn", "refreshSession", "createApiKey", "revealSecret"];
 /// Characters of a key.
 const LONGEST: usize = 255;
 

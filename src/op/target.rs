@@ -2,13 +2,14 @@
 
 use entities::ids::{
     ApiKeyId, BindingId, DeploymentId, DomainId, EligibleRoleId, EnvironmentId, Id, InvitationId, OrganizationId,
-    PolicyTestId, ProjectId, RoleId, TeamId, TransferId, UserId,
+    PolicyTestId, ProjectId, RoleId, TeamId, TransferId, UserId, VariableId,
 };
 
-use crate::authz::{Capability, Level, Scope};
+use crate::authz::{Capability, Kinds, Level, Scope, ScopeFact};
 use crate::error::{Error, Result};
+use crate::store::facts::ScopeFacts;
 use crate::store::{
-    Source, api_key, domain, eligible_role, facts, invitation, policy_test, role, service_account, transfer,
+    Source, api_key, domain, eligible_role, facts, invitation, policy_test, role, service_account, transfer, variable,
 };
 
 /// What a permit is wanted for.
@@ -36,6 +37,10 @@ pub enum Target {
     ServiceAccount(UserId),
     /// A key of a service account, judged where that belongs.
     Key(ApiKeyId),
+    /// A variable, judged on what it is set on: on a project under every kind of environment that it counts for.
+    Variable(VariableId),
+    /// Variables of a scope that count for these kinds of environment.
+    Variables(Scope, Kinds),
 }
 
 impl From<Scope> for Target {
@@ -53,7 +58,8 @@ macro_rules! targets {
 }
 targets!(
     DeploymentId => Deployment, DomainId => Domain, BindingId => Binding, RoleId => Role, EligibleRoleId => EligibleRole,
-    PolicyTestId => PolicyTest, InvitationId => Invitation, TransferId => Transfer, ApiKeyId => Key
+    PolicyTestId => PolicyTest, InvitationId => Invitation, TransferId => Transfer, ApiKeyId => Key,
+    VariableId => Variable
 );
 
 macro_rules! scopes {
@@ -68,11 +74,16 @@ macro_rules! scopes {
 }
 scopes!(TeamId => Team, OrganizationId => Organization, ProjectId => Project, EnvironmentId => Environment);
 
-/// The scope on which a target is judged; it never changes. What is not there is judged on a scope that is not there, which
+/// The scope on which a target is judged, and the kinds of environment under which; they never change. What is not there is judged on a scope that is not there, which
 /// takes the same way, and the same time, as what may not be viewed.
-pub(super) async fn scope_of(source: &impl Source, target: Target) -> Result<Scope> {
+pub(super) async fn judged_on(source: &impl Source, target: Target) -> Result<(Scope, Kinds)> {
     let (found, key) = match target {
-        Target::Scope(scope) => return Ok(scope),
+        Target::Scope(scope) => return Ok((scope, Kinds::Both)),
+        Target::Variables(scope, kinds) => return Ok((scope, kinds)),
+        Target::Variable(id) => {
+            let found = variable::judged_on(source, id).await?;
+            return Ok(found.unwrap_or((Scope::Environment(id.into()), Kinds::Both)));
+        }
         Target::Deployment(id) => (facts::of_deployment(source, id).await?, id.uuid()),
         Target::Domain(id) => (domain::scope_of(source, id).await?, id.uuid()),
         Target::Binding(id) => (facts::of_binding(source, id).await?, id.uuid()),
@@ -87,15 +98,29 @@ pub(super) async fn scope_of(source: &impl Source, target: Target) -> Result<Sco
             (service_account::scope_of(source, holder).await?, id.uuid())
         }
     };
-    Ok(found.unwrap_or(Scope::Environment(key.as_u128())))
+    Ok((found.unwrap_or(Scope::Environment(key.as_u128())), Kinds::Both))
+}
+
+/// The scope on which it is told why something is held, or is not: of what counts for one kind of environment that is one of
+/// this kind, which is imagined where there need be none.
+pub(super) fn explained_on(scope: Scope, kinds: Kinds, known: &mut ScopeFacts) -> Scope {
+    match (scope, kinds) {
+        (Scope::Project(key), Kinds::Only(kind)) if known.contains_key(&scope) => {
+            let imagined = Scope::Environment(key);
+            known.insert(imagined, ScopeFact::environment(key, kind, false));
+            imagined
+        }
+        _ => scope,
+    }
 }
 
 /// The capability without which it does not exist for somebody.
 pub(super) fn view(target: Target, scope: Scope) -> Capability {
     match target {
-        Target::Scope(scope) => scope.view(),
+        Target::Scope(scope) | Target::Variables(scope, _) => scope.view(),
         Target::Deployment(_) => Capability::DeploymentView,
         Target::Domain(_) => Capability::DomainView,
+        Target::Variable(_) => Capability::VariableView,
         Target::Invitation(_) if scope.level() == Level::Team => Capability::TeamView,
         Target::Binding(_)
         | Target::Role(_)
@@ -112,11 +137,8 @@ pub(super) fn view(target: Target, scope: Scope) -> Capability {
 /// The refusal of what may not be viewed, or is not there.
 pub(super) fn unseen(target: Target) -> Error {
     let kind = match target {
-        Target::Scope(Scope::Console) => "console",
-        Target::Scope(Scope::Team(_)) => "team",
-        Target::Scope(Scope::Organization(_)) => "organization",
-        Target::Scope(Scope::Project(_)) => "project",
-        Target::Scope(Scope::Environment(_)) => "environment",
+        Target::Scope(scope) | Target::Variables(scope, _) => scope.level().name(),
+        Target::Variable(_) => "variable",
         Target::Deployment(_) => "deployment",
         Target::Domain(_) => "domain",
         Target::Binding(_) => "binding",
@@ -134,7 +156,8 @@ pub(super) fn unseen(target: Target) -> Error {
 /// The id by which people know a target.
 pub fn name(target: Target) -> String {
     match target {
-        Target::Scope(scope) => scope_name(scope),
+        Target::Scope(scope) | Target::Variables(scope, _) => scope_name(scope),
+        Target::Variable(id) => id.to_string(),
         Target::Deployment(id) => id.to_string(),
         Target::Domain(id) => id.to_string(),
         Target::Binding(id) => id.to_string(),

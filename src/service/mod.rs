@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
+use crate::authn::master_key::MasterKey;
 use crate::config::Config;
 use crate::dns::Dns;
 use crate::error::Result;
@@ -35,6 +36,8 @@ pub mod service_account;
 pub mod session;
 pub mod team;
 pub mod transfer;
+pub mod variable;
+pub mod vault;
 
 /// What the verbs work with; one for the whole program.
 pub struct App {
@@ -48,6 +51,8 @@ pub struct App {
     pub presence: Arc<presence::Presence>,
     /// Keys that sign tokens.
     pub keys: keys::Keys,
+    /// What seals secrets at rest.
+    pub master: MasterKey,
     /// Limits on attempts to sign in and up.
     pub limits: session::Limits,
     /// Content of deployments.
@@ -56,8 +61,6 @@ pub struct App {
     pub driver: Arc<dyn Driver>,
     /// What is asked about custom domains.
     pub dns: Dns,
-    /// Certificates of custom domains.
-    pub certificates: certificate::Certificates,
     /// Rung when an action was accepted.
     pub accepted: Arc<Notify>,
     /// Rung when somebody wants an action stopped that is under way.

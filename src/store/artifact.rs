@@ -9,7 +9,7 @@ use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QuerySelec
 use entities::blob::{Column, Entity, Model};
 use entities::ids::{DeploymentId, EnvironmentId, Id, ProjectId};
 use entities::values::DeploymentState;
-use entities::{deployment, environment, manifest};
+use entities::{deployment, deployment_variables, environment, manifest};
 
 use super::source::Connected;
 use super::{Source, Store, sql};
@@ -81,7 +81,7 @@ pub async fn add(
     Ok(())
 }
 
-/// Takes away a deployment's manifest, and the notes of the content that no other deployment of the project refers to; its
+/// Takes away a deployment's manifest and variables, and the notes of the content that no other deployment of the project refers to; its
 /// digests.
 pub(super) async fn forget(store: &Store, project: ProjectId, deployment: Uuid) -> Result<Vec<Digest>> {
     let tx = store.begin_write().await?;
@@ -108,6 +108,8 @@ pub(super) async fn forget(store: &Store, project: ProjectId, deployment: Uuid) 
     }
     let delete = manifest::Entity::delete_many().filter(manifest::Column::DeploymentId.eq(deployment));
     delete.exec(&tx).await.map_err(sql)?;
+    let delete = deployment_variables::Entity::delete_many();
+    delete.filter(deployment_variables::Column::DeploymentId.eq(deployment)).exec(&tx).await.map_err(sql)?;
     tx.commit().await.map_err(sql)?;
     Ok(gone)
 }

@@ -42,6 +42,7 @@ pub mod population;
 pub mod project;
 pub mod role;
 pub mod route;
+pub mod sealed;
 pub mod service_account;
 pub mod session;
 pub mod signing_key;
@@ -52,6 +53,7 @@ pub mod transfer;
 pub mod upkeep;
 pub mod usage;
 pub mod user;
+pub mod variable;
 mod visible;
 pub mod write;
 

@@ -86,7 +86,7 @@ pub async fn kept(store: &Store) -> Result<Vec<(Retention, Vec<Kept<DeploymentId
     Ok(environments.into_iter().filter_map(of).collect())
 }
 
-/// Content of a project that only this deployment, which is over, refers to: its manifest goes with it, and so do the notes
+/// Content of a project that only this deployment, which is over, refers to: its manifest and variables go with it, and so do the notes
 /// that the content is present. The content itself is for the caller to remove.
 ///
 /// # Errors

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::runtime::health::{self, HealthCheck};
 use crate::runtime::release::{self, ReleaseFile};
 use crate::runtime::{Driver, StartSpec, Status};
-use crate::service::{App, blocking};
+use crate::service::{App, blocking, variable};
 use crate::store::route;
 
 /// Reads a stored configuration.
@@ -76,7 +76,7 @@ pub async fn dematerialize(app: &App, id: &str) -> Result<()> {
     Ok(blocking(move || release::remove(&releases, &id)).await??)
 }
 
-/// Starts the program of a deployment, or finds it running.
+/// Starts the program of a deployment with the variables that it was accepted with, or finds it running.
 ///
 /// # Errors
 /// `FailedPrecondition` with words for people when it cannot run.
@@ -85,7 +85,7 @@ pub async fn start(app: &App, id: DeploymentId, folder: PathBuf, process: &Proce
         instance: id.to_string(),
         folder,
         command: process.command().to_vec(),
-        environment: Vec::new(),
+        environment: variable::of_deployment(&app.store, &app.master, id).await?,
         fence: fence_of(fence),
     };
     app.driver.start(spec).await?;

@@ -16,6 +16,7 @@ mod role;
 mod service_account;
 mod session;
 mod team;
+mod variable;
 
 /// What can be changed.
 #[derive(MergedObject, Default)]
@@ -34,4 +35,5 @@ pub struct Mutation(
     deployment::DeploymentMutation,
     domain::DomainMutation,
     edge::EdgeMutation,
+    variable::VariableMutation,
 );

@@ -11,6 +11,7 @@ use super::edge::EdgeSettings;
 use super::invitation::{Invitation, invitations};
 use super::permission::{ViewerCapability, viewer_can, viewer_capabilities};
 use super::project::path;
+use super::variable::{PendingVariableChange, Variable};
 use super::{Deployment, Domain, Project};
 use crate::authz::cap;
 use crate::domain::host::Link;
@@ -18,7 +19,7 @@ use crate::error::{Error, Result};
 use crate::graphql::context::{app, loaders, op};
 use crate::graphql::directive::requires;
 use crate::graphql::page::{Listed, connection, page};
-use crate::service::edge;
+use crate::service::{edge, variable};
 use crate::store;
 
 /// An environment of a project.
@@ -141,6 +142,21 @@ impl Environment {
     #[graphql(directive = requires::apply("edge.manage".into(), "id".into()))]
     async fn edge_settings(&self, ctx: &Context<'_>) -> Result<EdgeSettings> {
         Ok(edge::settings(op(ctx), self.0.id).await?.into())
+    }
+
+    /// The variables that a deployment from now on would be started with: its own, and those of its project that it does not
+    /// override. Requires `variable.view`.
+    #[graphql(directive = requires::apply("variable.view".into(), "id".into()))]
+    async fn variables(&self, ctx: &Context<'_>) -> Result<Vec<Variable>> {
+        let shown = variable::on_environment(app(ctx), op(ctx), self.0.id).await?;
+        Ok(shown.into_iter().map(Variable).collect())
+    }
+
+    /// What a deployment from now on would find otherwise than the active one did. Requires `variable.view`.
+    #[graphql(directive = requires::apply("variable.view".into(), "id".into()))]
+    async fn pending_changes(&self, ctx: &Context<'_>) -> Result<Vec<PendingVariableChange>> {
+        let changes = variable::pending(app(ctx), op(ctx), self.0.id).await?;
+        Ok(changes.into_iter().map(Into::into).collect())
     }
 
     /// Who holds which role here. Requires `member.view`.

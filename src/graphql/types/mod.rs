@@ -21,6 +21,7 @@ pub(super) mod role;
 pub(super) mod service_account;
 pub(super) mod team;
 pub(super) mod user;
+pub(super) mod variable;
 
 pub(super) use deployment::Deployment;
 pub(super) use domain::Domain;

@@ -10,12 +10,14 @@ use super::access::{RoleBinding, bindings};
 use super::invitation::{Invitation, invitations};
 use super::permission::{ViewerCapability, viewer_can, viewer_capabilities};
 use super::service_account::{ServiceAccount, service_accounts};
+use super::variable::Variable;
 use super::{Environment, Organization};
 use crate::authz::{Scope, cap};
 use crate::error::{Error, Result};
-use crate::graphql::context::{loaders, op};
+use crate::graphql::context::{app, loaders, op};
 use crate::graphql::directive::requires;
 use crate::graphql::page::{Listed, connection, page};
+use crate::service::variable;
 use crate::store;
 
 /// How long a project keeps what it does not use, in each of its environments.
@@ -103,6 +105,14 @@ impl Project {
         let visible = op(ctx).visible::<cap::EnvironmentView>().await?;
         let rows = store::environment::list(op(ctx).store(), &visible, self.0.id, &page).await?;
         Ok(connection(rows, |row| row.id, Environment))
+    }
+
+    /// The variables that are set on it, of those that count for the kinds of environment under which the viewer holds
+    /// `variable.view`. Requires `variable.view`.
+    #[graphql(directive = requires::apply("variable.view".into(), "id".into()))]
+    async fn variables(&self, ctx: &Context<'_>) -> Result<Vec<Variable>> {
+        let shown = variable::of_project(app(ctx), op(ctx), self.0.id).await?;
+        Ok(shown.into_iter().map(Variable).collect())
     }
 
     /// Who holds which role here. Requires `member.view`.

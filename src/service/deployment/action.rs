@@ -6,7 +6,7 @@ use entities::ids::{ActionId, DeploymentId, EnvironmentId, UserId};
 use entities::values::{ActionKind, ActionState, Cause, DeploymentState};
 use entities::{action, environment};
 
-use super::{App, copy, missing, refused};
+use super::{App, copy, missing, refused, variable};
 use crate::audit::Entry;
 use crate::authz::{Held, Permit, cap};
 use crate::domain::deployment::state::{self, Action, Refusal, State};
@@ -60,6 +60,7 @@ pub async fn deploy(app: &App, op: &Op, id: DeploymentId) -> Result<Model> {
         });
     }
     skip_older(&mut begun.write, &begun.permit).await?;
+    variable::keep_for(app, &mut begun.write, &begun.permit, id).await?;
     begun.accept(app, op, ActionKind::Deploy).await
 }
 
@@ -79,7 +80,7 @@ async fn skip_older(write: &mut Write, permit: &Permit<cap::DeploymentCreate>) -
 pub async fn redeploy(app: &App, op: &Op, id: DeploymentId) -> Result<Model> {
     let _kept = app.artifacts.keep().await;
     let mut begun = begin::<cap::DeploymentRedeploy>(op, "deployment.redeploy", id, Action::Redeploy).await?;
-    let row = copy(op, &mut begun.write, &begun.permit, &begun.row).await?;
+    let row = copy(app, op, &mut begun.write, &begun.permit, &begun.row).await?;
     accept(op, &mut begun.write, &begun.permit, &row, Wanted::plain(ActionKind::Redeploy)).await?;
     begun.write.commit().await?;
     app.accepted.notify_one();
@@ -107,7 +108,7 @@ pub async fn promote(app: &App, op: &Op, id: DeploymentId, to: EnvironmentId) ->
         Err(refusal) => return Err(refused(refusal)),
     }
     skip_older(&mut write, &permit).await?;
-    let row = copy(op, &mut write, &permit, &source).await?;
+    let row = copy(app, op, &mut write, &permit, &source).await?;
     accept(op, &mut write, &permit, &row, Wanted::plain(ActionKind::Deploy)).await?;
     write.commit().await?;
     app.accepted.notify_one();

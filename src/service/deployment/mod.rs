@@ -12,7 +12,7 @@ mod action;
 
 pub use action::{Rollback, by_itself, cancel, delete, deploy, promote, redeploy, retire, revive, rollback, unpin};
 
-use super::App;
+use super::{App, variable};
 use crate::authn::tokens;
 use crate::authz::{Held, Permit, cap};
 use crate::domain::configuration::{Configuration, ProjectFile};
@@ -118,7 +118,7 @@ async fn missing<C: Held>(
 }
 
 /// A new deployment of the same version, in the environment that the permit speaks for; it waits for its turn.
-async fn copy<C: Held>(op: &Op, write: &mut Write, permit: &Permit<C>, source: &Model) -> Result<Model> {
+async fn copy<C: Held>(app: &App, op: &Op, write: &mut Write, permit: &Permit<C>, source: &Model) -> Result<Model> {
     let manifest = store::deployment::manifest(write, source).await?;
     if !missing(write, permit, &manifest).await?.is_empty() {
         return Err(refused(Refusal::ArtifactGone));
@@ -138,6 +138,7 @@ async fn copy<C: Held>(op: &Op, write: &mut Write, permit: &Permit<C>, source: &
         ..source.clone()
     };
     let row = store::deployment::create(write, permit, row, &manifest).await?;
+    variable::keep_for(app, write, permit, row.id).await?;
     write.entry().subject = Some(row.id.to_string());
     Ok(row)
 }

@@ -10,8 +10,8 @@ use async_graphql::parser::types::{ConstDirective, FieldDefinition, TypeDefiniti
 
 use super::sources::refuse;
 
-/// Fields of these types tell of access or of what programs print: they need a capability wherever they stand.
-const SENSITIVE: &[&str] = &["LogLine", "RoleBinding", "AuditEntry"];
+/// Fields of these types tell of access, of variables, or of what programs print: they need a capability wherever they stand.
+const SENSITIVE: &[&str] = &["LogLine", "RoleBinding", "AuditEntry", "Variable", "PendingVariableChange"];
 
 pub(super) fn read(path: &str) -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap_or_default()

@@ -84,6 +84,14 @@ impl Client {
         text(&data["grantRole"]["binding"]["id"])
     }
 
+    /// Sets a variable of a project or environment; its id.
+    pub(crate) async fn set_variable(&self, scope: &str, name: &str, value: &str, secret: bool) -> String {
+        let document = "mutation($input: SetVariablesInput!) { setVariables(input: $input) { variables { id } } }";
+        let variable = json!({ "name": name, "value": value, "secret": secret });
+        let data = self.ok(document, json!({ "input": { "scope": scope, "variables": [variable] } })).await;
+        text(&data["setVariables"]["variables"][0]["id"])
+    }
+
     /// What `viewerCan` says about one capability on an object of any kind.
     pub(crate) async fn can(&self, capability: &str, id: &str) -> bool {
         let can = "viewerCan(capabilities: [$capability]) { capability allowed }";

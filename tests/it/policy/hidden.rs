@@ -175,7 +175,8 @@ async fn what_is_hidden_is_answered_like_what_is_not_there() {
         [things.reads(), things.makes(), things.ends(), access.reads(), access.changes()].into_iter().flatten(),
     );
     let (environment, path) = (things.environment.id.as_str(), things.environment.path.as_str());
-    let production = [environment, path, &things.deployment.id, &things.domain, &binding, &access.eligible];
+    let production =
+        [environment, path, &things.deployment.id, &things.domain, &binding, &access.eligible, &things.secret];
     let everything = [
         &production[..],
         &[&things.organization, &things.project, "acme", "acme/site", &things.team, &things.binding, &access.role],
@@ -244,6 +245,7 @@ fn lists(organization: &str, project: &str) -> Vec<Call> {
             "query($o: ID!) { organization(id: $o) { projects(first: 5) { nodes { id environments(first: 5) {
                 nodes { id name url production } pageInfo { hasNextPage } } } } } }",
         ),
+        ("Project.variables", "query($p: ID!) { project(id: $p) { variables { id name } } }"),
         (
             "Project.environments",
             "query($p: ID!) { project(id: $p) { environments { edges { cursor node { id } } } } }",
@@ -298,6 +300,10 @@ async fn crown_jewels(ada: &Client, organization: &str, project: &str, [onlooker
     let environment = ada.create_environment(project, "crown-jewels", true).await;
     let files: &[(&str, &[u8])] = &[("index.html", b"secret")];
     ada.draft(&environment, files, None).await;
+    ada.set_variable(&environment.id, "TOKEN", "hidden", true).await;
+    let set = "mutation($input: SetVariablesInput!) { setVariables(input: $input) { __typename } }";
+    let variable = json!({ "name": "CROWN", "value": "jewels", "secret": false, "environments": "PRODUCTION" });
+    ada.ok(set, json!({ "input": { "scope": project, "variables": [variable] } })).await;
     for somebody in [onlooker, guest] {
         ada.grant(somebody, "ownstak/viewer", &environment.id).await;
     }

@@ -9,6 +9,7 @@ mod open;
 mod operations;
 mod permits;
 mod permits_of_access;
+mod permits_of_deployments;
 mod permits_of_people;
 mod permits_of_the_edge;
 mod specification;

@@ -9,6 +9,7 @@ use async_graphql::parser::parse_schema;
 use async_graphql::parser::types::{TypeKind, TypeSystemDefinition};
 use serde_json::{Value, json};
 
+use super::permits_of_deployments::of_owner;
 use super::permits_of_the_edge;
 use crate::harness::{Client, Deployment, Environment, Live, PROTOCOL, TestServer, draft_input, entry, text};
 
@@ -34,6 +35,8 @@ pub(super) struct Things {
     pub(super) team: String,
     pub(super) empty: String,
     pub(super) owner: String,
+    /// A secret of the environment.
+    pub(super) secret: String,
 }
 
 impl Things {
@@ -53,7 +56,9 @@ impl Things {
         let mine = ada.ok("{ viewer { personalTeam { id } } }", json!({})).await;
         let team = mine["viewer"]["personalTeam"]["id"].as_str().unwrap().to_owned();
         let owner = ada.account.email.clone();
-        Self { organization, project, environment, deployment: draft.deployment, binding, domain, team, empty, owner }
+        let secret = ada.set_variable(&environment.id, "TOKEN", "hidden", true).await;
+        let deployment = draft.deployment;
+        Self { organization, project, environment, deployment, binding, domain, team, empty, owner, secret }
     }
 
     pub(super) fn reads(&self) -> Vec<Call> {
@@ -110,6 +115,24 @@ impl Things {
                 "ok",
             ),
             call("Deployment.log", "query($id: ID!) { deployment(id: $id) { log { text } } }", deployment, "FORBIDDEN"),
+            call(
+                "Project.variables",
+                "query($id: ID!) { project(id: $id) { variables { name } } }",
+                &self.project,
+                "FORBIDDEN",
+            ),
+            call(
+                "Environment.variables",
+                "query($id: ID!) { environment(id: $id) { variables { name } } }",
+                environment,
+                "FORBIDDEN",
+            ),
+            call(
+                "Environment.pendingChanges",
+                "query($id: ID!) { environment(id: $id) { pendingChanges { name } } }",
+                environment,
+                "FORBIDDEN",
+            ),
         ];
         calls.into_iter().chain(permits_of_the_edge::reads(self)).collect()
     }
@@ -167,6 +190,26 @@ impl Things {
                 named(&self.environment.id),
                 "FORBIDDEN",
             ),
+            call(
+                "Mutation.setVariables",
+                "mutation($input: SetVariablesInput!) { setVariables(input: $input) { variables { name } } }",
+                json!({ "scope": self.environment.id,
+                    "variables": [{ "name": "LEVEL", "value": "info", "secret": false }] }),
+                "FORBIDDEN",
+            ),
+            // Who may not view variables is told that there is none.
+            call(
+                "Mutation.revealSecret",
+                "mutation($input: RevealSecretInput!) { revealSecret(input: $input) { name } }",
+                json!({ "id": self.secret }),
+                "NOT_FOUND",
+            ),
+            call(
+                "Mutation.unsetVariables",
+                "mutation($input: UnsetVariablesInput!) { unsetVariables(input: $input) { unsetIds } }",
+                json!({ "scope": self.environment.id, "variables": [{ "name": "TOKEN" }] }),
+                "FORBIDDEN",
+            ),
         ];
         calls.into_iter().chain(permits_of_the_edge::makes(self)).collect()
     }
@@ -199,33 +242,6 @@ impl Things {
                 deployment,
                 "FORBIDDEN",
             ),
-            Call {
-                field: "Mutation.rollbackDeployment",
-                document: "mutation($input: RollbackDeploymentInput!) {
-                    rollbackDeployment(input: $input) { deployment { id } } }",
-                variables: json!({ "input": { "id": deployment, "reason": "to try" } }),
-                onlooker: "FORBIDDEN",
-            },
-            Call {
-                field: "Mutation.promoteDeployment",
-                document: "mutation($input: PromoteDeploymentInput!) {
-                    promoteDeployment(input: $input) { deployment { id } } }",
-                variables: json!({ "input": { "id": deployment, "environmentId": self.environment.id } }),
-                onlooker: "FORBIDDEN",
-            },
-            call(
-                "Mutation.unpinEnvironment",
-                "mutation($input: UnpinEnvironmentInput!) { unpinEnvironment(input: $input) { environment { id } } }",
-                &self.environment.id,
-                "FORBIDDEN",
-            ),
-            Call {
-                field: "Mutation.setRetention",
-                document: "mutation($input: SetRetentionInput!) { setRetention(input: $input) { project { id } } }",
-                variables: json!({ "input": { "id": self.project, "keepRunning": 1, "retireAfterMinutes": 60,
-                    "keepDeployments": 10, "reviveOnVisit": true, "expectedVersion": 2 } }),
-                onlooker: "FORBIDDEN",
-            },
             call(
                 "Mutation.deleteEnvironment",
                 "mutation($input: DeleteEnvironmentInput!) { deleteEnvironment(input: $input) { deletedId } }",
@@ -245,38 +261,9 @@ impl Things {
                 "FORBIDDEN",
             ),
         ];
-        let rolled_back = all.iter().position(|call| call.field == "Mutation.rollbackDeployment").unwrap();
-        all.splice(rolled_back + 1..rolled_back + 1, self.changes_of_state());
+        let deployed = all.iter().position(|call| call.field == "Mutation.deploy").unwrap();
+        all.splice(deployed + 1..=deployed, self.changes_of_deployments());
         all
-    }
-
-    fn changes_of_state(&self) -> Vec<Call> {
-        let verbs = [
-            (
-                "Mutation.redeploy",
-                "mutation($input: DeploymentInput!) { redeploy(input: $input) { deployment { id } } }",
-            ),
-            (
-                "Mutation.retireDeployment",
-                "mutation($input: DeploymentInput!) { retireDeployment(input: $input) { deployment { id } } }",
-            ),
-            (
-                "Mutation.reviveDeployment",
-                "mutation($input: DeploymentInput!) { reviveDeployment(input: $input) { deployment { id } } }",
-            ),
-            (
-                "Mutation.deleteDeployment",
-                "mutation($input: DeploymentInput!) { deleteDeployment(input: $input) { deployment { id } } }",
-            ),
-            (
-                "Mutation.cancelDeployment",
-                "mutation($input: DeploymentInput!) { cancelDeployment(input: $input) { deployment { id } } }",
-            ),
-        ];
-        let variables = json!({ "input": { "id": self.deployment.id } });
-        verbs
-            .map(|(field, document)| Call { field, document, variables: variables.clone(), onlooker: "FORBIDDEN" })
-            .into()
     }
 }
 
@@ -320,19 +307,6 @@ pub(super) async fn answer(client: &Client, call: &Call) -> (String, Value) {
     }
     let refusal = response.refusal();
     (refusal.code, refusal.extensions["capability"].clone())
-}
-
-/// What the owner is answered: what is the active deployment already can be gone back to or done away with by nobody.
-fn of_owner(field: &str) -> &'static str {
-    match field {
-        "Mutation.rollbackDeployment"
-        | "Mutation.retireDeployment"
-        | "Mutation.reviveDeployment"
-        | "Mutation.deleteDeployment"
-        | "Mutation.cancelDeployment" => "FAILED_PRECONDITION",
-        "Mutation.promoteDeployment" => "INVALID_INPUT",
-        _ => "ok",
-    }
 }
 
 /// Calls as three who may not; notes what is answered otherwise.

@@ -58,6 +58,20 @@ pub(super) fn to(things: &Things, binding: &str) -> Vec<Call> {
             "Mutation.importBindings",
             "mutation($at: String!) { importBindings(input: { scope: $at, bindings: \"[]\" }) { bindings { id } } }",
         ),
+        (
+            "Mutation.setVariables",
+            "mutation($at: String!) { setVariables(input: { scope: $at, variables: [
+                { name: \"A\", value: \"1\", secret: false }] }) { variables { id } } }",
+        ),
+        (
+            "Mutation.setVariables",
+            "mutation($at: String!) { setVariables(input: { scope: $at, variables: [
+                { name: \"A\", value: \"1\", secret: true }] }) { variables { id } } }",
+        ),
+        (
+            "Mutation.unsetVariables",
+            "mutation($at: String!) { unsetVariables(input: { scope: $at, variables: [{ name: \"TOKEN\" }] }) { unsetIds } }",
+        ),
     ] {
         all.push(each(field, document, &every));
     }

@@ -31,3 +31,7 @@ mod suspension;
 mod team;
 mod transfer;
 mod usage;
+mod variable;
+mod variable_cli;
+mod variable_of_programs;
+mod variable_secrecy;
