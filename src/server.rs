@@ -19,7 +19,6 @@ use crate::error::{Error, Result};
 use crate::runtime::artifacts::Artifacts;
 use crate::runtime::process::ProcessDriver;
 use crate::runtime::{Driver, Machine};
-use crate::service::certificate::Certificates;
 use crate::service::keys::Keys;
 use crate::service::session::Limits;
 use crate::service::{App, vault};
@@ -131,7 +130,6 @@ pub async fn start(config: Config) -> Result<Server> {
     let store = open_store(&config).await?;
     let lock = lock(&config.data)?;
     let master = master_key(&config)?;
-    let certificates = Certificates::new(master.clone(), config.acme.clone());
     if master.is_being_replaced() {
         tracing::warn!(
             "the master key is being replaced: stop the server and run `reeve rotate-master-key` to end that"
@@ -168,7 +166,6 @@ pub async fn start(config: Config) -> Result<Server> {
         artifacts,
         driver,
         dns,
-        certificates,
         accepted: Arc::new(Notify::new()),
         fetch_wanted: Arc::new(Notify::new()),
         unwanted: Arc::new(Notify::new()),

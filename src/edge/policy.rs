@@ -27,10 +27,13 @@ pub struct Rules {
     pub gate: Option<Arc<dyn Gate>>,
 }
 
+/// Gives the address for the path of a request, if it is for that.
+pub type Elsewhere = dyn Fn(&str) -> Option<String> + Send + Sync;
+
 /// Where requests are sent instead.
 pub struct Redirect {
-    /// Gives the address for the path of a request that it is for.
-    pub target: Box<dyn Fn(&str) -> Option<String> + Send + Sync>,
+    /// To where.
+    pub target: Box<Elsewhere>,
     /// Whether clients may remember it.
     pub permanent: bool,
 }

@@ -33,7 +33,7 @@ use super::{
 };
 
 /// Files up to this size are kept in memory once they were asked for.
-const SMALL: u64 = 64 * 1024;
+const SMALL: u64 = 256 * 1024;
 /// All files of one site that are kept in memory.
 const KEPT: u64 = 8 * 1024 * 1024;
 /// Files up to this size are made smaller for clients that take it so.

@@ -9,12 +9,11 @@ use entities::acme_account;
 use entities::certificate::Model;
 use entities::ids::DomainId;
 
-use super::App;
+use super::{App, vault};
 use crate::acme::{self, Account, Authority, Challenge, Failure, Issued, Validity};
 use crate::audit::Entry;
-use crate::authn::master_key::MasterKey;
 use crate::authz::Scope;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::store::domain::Served;
 use crate::store::{certificate, facts};
 use crate::sys::clock;
@@ -29,12 +28,6 @@ const LIMITED_PAUSE: Duration = Duration::from_secs(3600);
 /// The authority is asked so often whether a certificate should be renewed earlier than planned.
 const ASK_AGAIN: TimeDelta = TimeDelta::hours(6);
 
-/// What seals keys, and who issues certificates if anybody does.
-pub struct Certificates {
-    master: MasterKey,
-    authority: Option<Authority>,
-}
-
 /// A certificate with its key, ready to be served.
 pub struct Opened {
     /// The certificate and those that vouch for it, in PEM.
@@ -43,58 +36,37 @@ pub struct Opened {
     pub key: Vec<u8>,
 }
 
-impl Certificates {
-    /// Without an authority, none are asked for; those that there are go on being served.
-    #[must_use]
-    pub fn new(master: MasterKey, authority: Option<Authority>) -> Self {
-        Self { master, authority }
-    }
+/// Opens a stored certificate; none while there is none.
+///
+/// # Errors
+/// `FailedPrecondition` when the master key does not open it.
+pub fn open(app: &App, row: Model) -> Result<Option<Opened>> {
+    let (Some(chain), Some(sealed)) = (row.chain, row.sealed_key) else { return Ok(None) };
+    let key = app.master.open(&sealed, &vault::of_certificate(row.domain_id)).map_err(vault::closed)?;
+    Ok(Some(Opened { chain, key }))
+}
 
-    /// Whether anybody issues certificates.
-    #[must_use]
-    pub fn are_issued(&self) -> bool {
-        self.authority.is_some()
+/// The account with the authority, made when there is none.
+async fn account(app: &App, authority: &Authority) -> Result<Result<Account, Failure>> {
+    let purpose = vault::of_acme_account(&authority.directory);
+    if let Some(row) = certificate::account(&app.store, &authority.directory).await? {
+        let credentials = app.master.open(&row.sealed_credentials, &purpose).map_err(vault::closed)?;
+        return Ok(authority.open(&credentials).await);
     }
-
-    /// Opens a stored certificate; none while there is none.
-    ///
-    /// # Errors
-    /// `Internal` when the master key does not open it.
-    pub fn open(&self, row: Model) -> Result<Option<Opened>> {
-        let (Some(chain), Some(sealed)) = (row.chain, row.sealed_key) else { return Ok(None) };
-        let key = self.master.open(&sealed, &purpose(row.domain_id));
-        let key =
-            key.map_err(|error| Error::Internal(format!("certificate of {}: {}", row.domain_id, error.message())))?;
-        Ok(Some(Opened { chain, key }))
-    }
-
-    fn seal(&self, text: &[u8], purpose: &str) -> Result<Vec<u8>> {
-        self.master.seal(text, purpose).map_err(|error| Error::Internal(error.message().to_owned()))
-    }
-
-    /// The account with the authority, made when there is none.
-    async fn account(&self, app: &App, authority: &Authority) -> Result<Result<Account, Failure>> {
-        let purpose = format!("acme/{}", authority.directory);
-        if let Some(row) = certificate::account(&app.store, &authority.directory).await? {
-            let credentials = self.master.open(&row.sealed_credentials, &purpose);
-            let credentials = credentials.map_err(|error| Error::Internal(error.message().to_owned()))?;
-            return Ok(authority.open(&credentials).await);
-        }
-        let (account, credentials) = match authority.register().await {
-            Ok(made) => made,
-            Err(failure) => return Ok(Err(failure)),
-        };
-        let mut write = app.store.write(Entry::new("certificate.register", None, "-".to_owned())).await?;
-        write.entry().details = serde_json::json!({ "directory": authority.directory });
-        let row = acme_account::Model {
-            directory: authority.directory.clone(),
-            sealed_credentials: self.seal(&credentials, &purpose)?,
-            created_at: clock::now(),
-        };
-        certificate::add_account(&mut write, row).await?;
-        write.commit().await?;
-        Ok(Ok(account))
-    }
+    let (account, credentials) = match authority.register().await {
+        Ok(made) => made,
+        Err(failure) => return Ok(Err(failure)),
+    };
+    let mut write = app.store.write(Entry::new("certificate.register", None, "-".to_owned())).await?;
+    write.entry().details = serde_json::json!({ "directory": authority.directory });
+    let row = acme_account::Model {
+        directory: authority.directory.clone(),
+        sealed_credentials: app.master.seal(&credentials, &purpose).map_err(vault::closed)?,
+        created_at: clock::now(),
+    };
+    certificate::add_account(&mut write, row).await?;
+    write.commit().await?;
+    Ok(Ok(account))
 }
 
 /// Looks after the certificate of one domain if it is due: gets one, renews it, or finds that it is too early. Whether a new
@@ -107,9 +79,9 @@ where
     F: Fn(Challenge) -> A + Send + Sync,
     A: Future<Output = Result<()>> + Send,
 {
-    let Some(authority) = &app.certificates.authority else { return Ok(false) };
+    let Some(authority) = &app.config.acme else { return Ok(false) };
     let Some(row) = certificate::take(&app.store, domain.id, clock::now(), LEASE).await? else { return Ok(false) };
-    let account = match app.certificates.account(app, authority).await? {
+    let account = match account(app, authority).await? {
         Ok(account) => account,
         Err(failure) => return failed(app, domain, &row, failure).await,
     };
@@ -147,7 +119,9 @@ async fn keep(app: &App, domain: &Served, row: Model, issued: Issued) -> Result<
     write.entry().details = serde_json::json!({ "name": domain.name, "expiresAt": validity.until });
     let third = (validity.until - validity.from) / 3;
     let row = Model {
-        sealed_key: Some(app.certificates.seal(issued.key.as_bytes(), &purpose(domain.id))?),
+        sealed_key: Some(
+            app.master.seal(issued.key.as_bytes(), &vault::of_certificate(domain.id)).map_err(vault::closed)?,
+        ),
         chain: Some(issued.chain),
         issued_at: Some(clock::now()),
         expires_at: Some(validity.until),
@@ -170,8 +144,4 @@ async fn failed(app: &App, domain: &Served, row: &Model, failure: Failure) -> Re
     tracing::warn!(domain = domain.name, failures, reason = failure.message, "a certificate could not be obtained");
     certificate::failed(&app.store, domain.id, failures, &failure.message, clock::now() + pause).await?;
     Ok(false)
-}
-
-fn purpose(id: DomainId) -> String {
-    format!("certificate/{id}")
 }

@@ -63,8 +63,6 @@ pub struct App {
     pub driver: Arc<dyn Driver>,
     /// What is asked about custom domains.
     pub dns: Dns,
-    /// Certificates of custom domains.
-    pub certificates: certificate::Certificates,
     /// Rung when an action was accepted.
     pub accepted: Arc<Notify>,
     /// Rung when a deployment from a repository was asked for.

@@ -5,8 +5,8 @@ use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
 
 use entities::deployment_variables::{Column, Entity};
-use entities::ids::{DeploymentId, GitConnectionId, VariableId};
-use entities::{git_connection, signing_key, variable};
+use entities::ids::{DeploymentId, DomainId, GitConnectionId, VariableId};
+use entities::{acme_account, certificate, git_connection, signing_key, variable};
 
 use super::source::Connected;
 use super::{Write, sql};
@@ -25,6 +25,10 @@ pub enum Owner {
     GitCredential(GitConnectionId),
     /// What the pushes of a repository are signed with.
     GitWebhook(GitConnectionId),
+    /// The private key of a domain's certificate.
+    Certificate(DomainId),
+    /// An account with an authority that issues certificates, by the URL of its directory.
+    AcmeAccount(String),
 }
 
 /// Seals every value anew for which `reseal` gives another; how many those were.
@@ -74,6 +78,27 @@ pub async fn reseal(write: &mut Write, reseal: impl Fn(&Owner, &[u8]) -> Result<
             let update = update.col_expr(column, Expr::value(sealed));
             changed += update.exec(write.connection()).await.map_err(sql)?.rows_affected;
         }
+    }
+    Ok(changed + of_certificates(write, &reseal).await?)
+}
+
+async fn of_certificates(write: &mut Write, reseal: &impl Fn(&Owner, &[u8]) -> Result<Option<Vec<u8>>>) -> Result<u64> {
+    use acme_account::Column::{Directory, SealedCredentials};
+    use certificate::Column::{DomainId, SealedKey};
+    let mut changed = 0;
+    for row in certificate::Entity::find().all(write.connection()).await.map_err(sql)? {
+        let Some(sealed) = &row.sealed_key else { continue };
+        let Some(sealed) = reseal(&Owner::Certificate(row.domain_id), sealed)? else { continue };
+        let update = certificate::Entity::update_many().col_expr(SealedKey, Expr::value(sealed));
+        let update = update.filter(DomainId.eq(row.domain_id));
+        changed += update.exec(write.connection()).await.map_err(sql)?.rows_affected;
+    }
+    for row in acme_account::Entity::find().all(write.connection()).await.map_err(sql)? {
+        let owner = Owner::AcmeAccount(row.directory.clone());
+        let Some(sealed) = reseal(&owner, &row.sealed_credentials)? else { continue };
+        let update = acme_account::Entity::update_many().col_expr(SealedCredentials, Expr::value(sealed));
+        let update = update.filter(Directory.eq(row.directory));
+        changed += update.exec(write.connection()).await.map_err(sql)?.rows_affected;
     }
     Ok(changed)
 }

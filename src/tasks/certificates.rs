@@ -27,7 +27,7 @@ const PER_HOUR: NonZeroU32 = NonZeroU32::MIN.saturating_add(89);
 
 /// Runs until `stop`.
 pub async fn run(app: Arc<App>, publisher: Arc<Publisher>, stop: CancellationToken) {
-    if !app.certificates.are_issued() {
+    if app.config.acme.is_none() {
         return;
     }
     let limit = RateLimiter::direct(Quota::per_hour(PER_HOUR));

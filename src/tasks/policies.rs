@@ -14,8 +14,8 @@ use crate::domain::edge_settings::EdgeSettings;
 use crate::edge::policy::{self, Later, Policy, Redirect, Rules};
 use crate::edge::tls::Certificate;
 use crate::error::Result;
-use crate::service::App;
 use crate::service::edge::{self, Closed};
+use crate::service::{self, App};
 use crate::store::domain::Served;
 use crate::store::{certificate, edge_settings};
 
@@ -81,7 +81,7 @@ pub(super) fn policies<'a>(
 /// A certificate that cannot be used is no reason not to serve all others.
 async fn opened(app: &App, domain: &Served) -> Result<Option<Certificate>> {
     let Some(row) = certificate::find(&app.store, domain.id).await? else { return Ok(None) };
-    let opened = app.certificates.open(row).map_err(|error| format!("{error:?}"));
+    let opened = service::certificate::open(app, row).map_err(|error| format!("{error:?}"));
     let parsed = opened.and_then(|opened| opened.map(|it| Certificate::parse(&it.chain, &it.key)).transpose());
     Ok(parsed.unwrap_or_else(|error| {
         tracing::error!(domain = domain.name, error, "a certificate cannot be used");

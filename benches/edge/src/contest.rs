@@ -34,11 +34,11 @@ impl Drop for Running {
     }
 }
 
-/// A command that has one core, if the machine has that many.
+/// A command that has one core, if the machine has that many, and that ends with this program.
 pub(crate) fn pinned(program: &str, core: usize) -> Command {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
-    let mut command = Command::new("taskset");
-    command.args(["-c", &(core % cores).to_string(), program]);
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL", "taskset", "-c", &(core % cores).to_string(), program]);
     command
 }
 

@@ -1,6 +1,6 @@
 //! Reeve's edge beside nginx, in one run: as a reverse proxy and for static files, at 16 and 64 connections.
 //!
-//! `cargo run --release -p edge-bench` needs Debian's `nginx-light`, `wrk` and `taskset`. The server under test has one
+//! `cargo run --release -p edge-bench` needs Debian's `nginx-light`, `wrk` and `util-linux`. The server under test has one
 //! worker and the first core, the load and the program behind it have the second; without a second core they share one.
 //! Nobody compresses, nobody logs. Each figure is the median of interleaved rounds, and a round with a failed request is
 //! an error. The command starts itself again for the edge and for the program behind it: `edge` and `upstream` are its

@@ -27,7 +27,7 @@ http {{
       proxy_set_header Host $host; proxy_set_header X-Forwarded-For $remote_addr;
       proxy_set_header X-Forwarded-Proto $scheme; proxy_set_header X-Request-Id $request_id;
       proxy_buffers 16 16k; }} }}
-  server {{ listen {address} backlog=1024; server_name {files}; root {at}/files; }}
+  server {{ listen {address}; server_name {files}; root {at}/files; }}
 }}",
         proxy = role::PROXY,
         files = role::FILES,

@@ -68,6 +68,17 @@ impl TestServer {
         self.running = Some(run(self.config.clone()).await);
     }
 
+    /// The same, with another key that seals secrets; how many values were sealed anew.
+    pub(crate) async fn restart_with_new_master_key(&mut self) -> u64 {
+        if let Some(running) = self.running.take() {
+            tokio::task::spawn_blocking(|| stop(running)).await.unwrap();
+        }
+        let rotated = reeve::server::rotate_master_key(&self.config).await;
+        let (resealed, _) = rotated.unwrap_or_else(|error| panic!("{error:?}"));
+        self.running = Some(run(self.config.clone()).await);
+        resealed
+    }
+
     /// Where the API listens.
     pub(crate) fn api_address(&self) -> SocketAddr {
         self.server().api_address()

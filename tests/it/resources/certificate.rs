@@ -107,7 +107,11 @@ async fn a_certificate_is_obtained_and_kept_over_a_restart() {
     drop(acme);
     story.server.restart().await;
     story.ada = story.ada.at(story.server.api_address());
-    assert_eq!(story.visit(&root).await, Some((page, serial)), "from the first moment on");
+    let shown = Some((page, serial));
+    assert_eq!(story.visit(&root).await, shown, "from the first moment on");
+    let resealed = story.server.restart_with_new_master_key().await;
+    assert!(resealed >= 3, "at least the key of the certificate, that of the account and one that signs: {resealed}");
+    assert_eq!(story.visit(&root).await, shown, "also with another master key");
 }
 
 #[tokio::test]
