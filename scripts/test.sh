@@ -77,6 +77,9 @@ prepare() {
     # The machine's own: behind walls nothing of anybody's home is there.
     [ -x /usr/bin/python3 ] || missing="$missing python3"
     PATH=$PATH:/usr/sbin:/sbin command -v mkfs.ext4 >/dev/null || missing="$missing e2fsprogs"
+    # A DNS server and an authority that issues certificates, for stories about custom domains.
+    PATH="$PATH:/usr/sbin" command -v nsd >/dev/null || missing="$missing nsd"
+    command -v pebble >/dev/null || missing="$missing pebble"
     command -v cc >/dev/null || missing="$missing build-essential"
     if [ -n "$missing" ]; then
         echo "missing:$missing"

@@ -117,6 +117,8 @@ ids! {
     NoticeId = "ntc";
     /// A variable of a project or an environment.
     VariableId = "var";
+    /// A custom domain of an environment.
+    DomainId = "dom";
 }
 
 #[cfg(test)]

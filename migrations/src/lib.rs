@@ -16,6 +16,7 @@ mod m0010_access_changes;
 mod m0011_lifecycle;
 mod m0012_project_users;
 mod m0013_variables;
+mod m0014_edge;
 
 /// Every migration, in order.
 pub struct Migrator;
@@ -37,6 +38,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0011_lifecycle::Migration),
             Box::new(m0012_project_users::Migration),
             Box::new(m0013_variables::Migration),
+            Box::new(m0014_edge::Migration),
         ]
     }
 }

@@ -1,15 +1,15 @@
 //! What a permit can be wanted for, and on which scope it is judged. It decides nothing.
 
 use entities::ids::{
-    ApiKeyId, BindingId, DeploymentId, EligibleRoleId, EnvironmentId, Id, InvitationId, OrganizationId, PolicyTestId,
-    ProjectId, RoleId, TeamId, TransferId, UserId, VariableId,
+    ApiKeyId, BindingId, DeploymentId, DomainId, EligibleRoleId, EnvironmentId, Id, InvitationId, OrganizationId,
+    PolicyTestId, ProjectId, RoleId, TeamId, TransferId, UserId, VariableId,
 };
 
 use crate::authz::{Capability, Kinds, Level, Scope, ScopeFact};
 use crate::error::{Error, Result};
 use crate::store::facts::ScopeFacts;
 use crate::store::{
-    Source, api_key, eligible_role, facts, invitation, policy_test, role, service_account, transfer, variable,
+    Source, api_key, domain, eligible_role, facts, invitation, policy_test, role, service_account, transfer, variable,
 };
 
 /// What a permit is wanted for.
@@ -19,6 +19,8 @@ pub enum Target {
     Scope(Scope),
     /// A deployment, judged on its environment.
     Deployment(DeploymentId),
+    /// A custom domain, judged on its environment.
+    Domain(DomainId),
     /// A binding, judged where it sits.
     Binding(BindingId),
     /// A role that was made or imported, judged where it belongs.
@@ -55,7 +57,7 @@ macro_rules! targets {
     )* };
 }
 targets!(
-    DeploymentId => Deployment, BindingId => Binding, RoleId => Role, EligibleRoleId => EligibleRole,
+    DeploymentId => Deployment, DomainId => Domain, BindingId => Binding, RoleId => Role, EligibleRoleId => EligibleRole,
     PolicyTestId => PolicyTest, InvitationId => Invitation, TransferId => Transfer, ApiKeyId => Key,
     VariableId => Variable
 );
@@ -83,6 +85,7 @@ pub(super) async fn judged_on(source: &impl Source, target: Target) -> Result<(S
             return Ok(found.unwrap_or((Scope::Environment(id.into()), Kinds::Both)));
         }
         Target::Deployment(id) => (facts::of_deployment(source, id).await?, id.uuid()),
+        Target::Domain(id) => (domain::scope_of(source, id).await?, id.uuid()),
         Target::Binding(id) => (facts::of_binding(source, id).await?, id.uuid()),
         Target::Role(id) => (role::scope_of(source, id).await?, id.uuid()),
         Target::EligibleRole(id) => (eligible_role::scope_of(source, id).await?, id.uuid()),
@@ -117,6 +120,7 @@ pub(super) fn view(target: Target, scope: Scope) -> Capability {
         Target::Scope(scope) | Target::Variables(scope, _) => scope.view(),
         Target::Deployment(_) => Capability::DeploymentView,
         Target::Variable(_) => Capability::VariableView,
+        Target::Domain(_) => Capability::DomainView,
         Target::Invitation(_) if scope.level() == Level::Team => Capability::TeamView,
         Target::Binding(_)
         | Target::Role(_)
@@ -136,6 +140,7 @@ pub(super) fn unseen(target: Target) -> Error {
         Target::Scope(scope) | Target::Variables(scope, _) => scope.level().name(),
         Target::Variable(_) => "variable",
         Target::Deployment(_) => "deployment",
+        Target::Domain(_) => "domain",
         Target::Binding(_) => "binding",
         Target::Role(_) => "role",
         Target::EligibleRole(_) => "eligible role",
@@ -154,6 +159,7 @@ pub fn name(target: Target) -> String {
         Target::Scope(scope) | Target::Variables(scope, _) => scope_name(scope),
         Target::Variable(id) => id.to_string(),
         Target::Deployment(id) => id.to_string(),
+        Target::Domain(id) => id.to_string(),
         Target::Binding(id) => id.to_string(),
         Target::Role(id) => id.to_string(),
         Target::EligibleRole(id) => id.to_string(),

@@ -31,7 +31,7 @@ const SESSION: TimeDelta = TimeDelta::days(30);
 pub struct Limits {
     by_client: Limiter,
     by_email: Limiter,
-    hashing: Arc<Semaphore>,
+    pub(super) hashing: Arc<Semaphore>,
 }
 
 impl Limits {

@@ -4,6 +4,8 @@ use async_graphql::MergedObject;
 
 pub(super) mod access;
 mod deployment;
+mod domain;
+mod edge;
 mod environment;
 mod invitation;
 mod organization;
@@ -32,4 +34,6 @@ pub struct Mutation(
     service_account::ServiceAccountMutation,
     deployment::DeploymentMutation,
     variable::VariableMutation,
+    domain::DomainMutation,
+    edge::EdgeMutation,
 );

@@ -7,6 +7,8 @@ pub(super) mod audit;
 pub(super) mod console;
 pub(super) mod deployment;
 pub(super) mod deployment_action;
+pub(super) mod domain;
+pub(super) mod edge;
 pub(super) mod environment;
 pub(super) mod invitation;
 pub(super) mod organization;
@@ -22,6 +24,7 @@ pub(super) mod user;
 pub(super) mod variable;
 
 pub(super) use deployment::Deployment;
+pub(super) use domain::Domain;
 pub(super) use environment::Environment;
 pub(super) use organization::Organization;
 pub(super) use project::Project;
