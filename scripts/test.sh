@@ -75,6 +75,9 @@ prepare() {
     missing=
     find_postgres | grep -q . || missing="$missing postgresql"
     command -v python3 >/dev/null || missing="$missing python3"
+    # A DNS server and an authority that issues certificates, for stories about custom domains.
+    PATH="$PATH:/usr/sbin" command -v nsd >/dev/null || missing="$missing nsd"
+    command -v pebble >/dev/null || missing="$missing pebble"
     command -v cc >/dev/null || missing="$missing build-essential"
     if [ -n "$missing" ]; then
         echo "missing:$missing"

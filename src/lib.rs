@@ -1,11 +1,13 @@
 //! Reeve, an open control plane for deployment platforms. `docs/architecture.md` is the map.
 
+pub mod acme;
 pub mod audit;
 pub mod authn;
 pub mod authz;
 pub mod cli;
 pub mod command;
 pub mod config;
+pub mod dns;
 pub mod domain;
 pub mod edge;
 pub mod error;

@@ -13,11 +13,13 @@ use tokio_util::task::TaskTracker;
 use crate::authn::master_key::MasterKey;
 use crate::authz::Packs;
 use crate::config::Config;
+use crate::dns::Dns;
 use crate::edge::{EdgeConfig, EdgeHandle};
 use crate::error::{Error, Result};
 use crate::runtime::Driver;
 use crate::runtime::artifacts::Artifacts;
 use crate::runtime::process::ProcessDriver;
+use crate::service::certificate::Certificates;
 use crate::service::keys::Keys;
 use crate::service::session::Limits;
 use crate::service::{App, vault};
@@ -31,6 +33,7 @@ use crate::{http, tasks};
 pub struct Server {
     api: SocketAddr,
     edge: EdgeHandle,
+    tls: Option<SocketAddr>,
     stop: CancellationToken,
     tasks: TaskTracker,
     store: Store,
@@ -128,6 +131,7 @@ pub async fn start(config: Config) -> Result<Server> {
     let store = open_store(&config).await?;
     let lock = lock(&config.data)?;
     let master = master_key(&config)?;
+    let certificates = Certificates::new(master.clone(), config.acme.clone());
     if master.is_being_replaced() {
         tracing::warn!(
             "the master key is being replaced: stop the server and run `reeve rotate-master-key` to end that"
@@ -149,8 +153,15 @@ pub async fn start(config: Config) -> Result<Server> {
             "programs are not isolated: deploy only what you trust"
         );
     }
+    let target = config.domain_target.clone().map_or_else(|| config.base_domain.to_string(), |name| name.to_string());
+    let dns = Dns::open(config.dns_resolver, target)?;
     let api_listener = listen(config.listen).await?;
     let edge_listener = listen(config.edge_listen).await?;
+    let tls_listener = match config.edge_tls_listen {
+        Some(address) => Some(listen(address).await?),
+        None => None,
+    };
+    let tls = tls_listener.as_ref().map(address).transpose()?;
     let api = address(&api_listener)?;
     let edge_address = address(&edge_listener)?;
     let config = with_addresses(config, api, edge_address);
@@ -163,11 +174,14 @@ pub async fn start(config: Config) -> Result<Server> {
         limits,
         artifacts,
         driver,
+        dns,
+        certificates,
         accepted: Arc::new(Notify::new()),
         fetch_wanted: Arc::new(Notify::new()),
         unwanted: Arc::new(Notify::new()),
         changed: Arc::new(Notify::new()),
         removed: Arc::new(Notify::new()),
+        claimed: Arc::new(Notify::new()),
         config,
     });
     let (publisher, routes) = Publisher::new(app.clone());
@@ -176,12 +190,16 @@ pub async fn start(config: Config) -> Result<Server> {
     let (wake, woken) = mpsc::channel(1024);
     let edge_config = EdgeConfig {
         https: app.config.edge_url.as_deref().is_some_and(|url| url.starts_with("https://")),
+        https_port: app.config.https_port.or(tls.map(|tls| tls.port())).unwrap_or(443),
         drain_grace: app.config.drain_grace,
         wake: Some(wake),
         ..EdgeConfig::default()
     };
     let edge = EdgeHandle::start(edge_listener, routes, edge_config)
         .map_err(|e| Error::Unavailable(format!("the edge cannot listen ({e})")))?;
+    if let Some(listener) = tls_listener {
+        edge.serve_tls(listener).map_err(|e| Error::Internal(format!("the edge cannot speak TLS: {e}")))?;
+    }
     publisher.serves(edge.clone());
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
     let owner = replica(&app.config.data).await?;
@@ -190,9 +208,11 @@ pub async fn start(config: Config) -> Result<Server> {
     tasks.spawn(tasks::git::run(app.clone(), owner.clone(), stop.clone()));
     let shop = Arc::new(Workshop { app: app.clone(), edge: edge.clone(), publisher: publisher.clone() });
     tasks.spawn(engine::run(shop, owner, stop.clone()));
+    tasks.spawn(tasks::certificates::run(app.clone(), publisher.clone(), stop.clone()));
     tasks.spawn(tasks::instances::run(app.clone(), publisher, stop.clone()));
     tasks.spawn(tasks::visits::run(app.clone(), woken, stop.clone()));
     tasks.spawn(tasks::retention::run(app.clone(), edge.clone(), stop.clone()));
+    tasks.spawn(tasks::domains::run(app.clone(), stop.clone()));
     tasks.spawn(tasks::leftovers::run(app.clone(), stop.clone()));
     tasks.spawn(tasks::keys::run(app.clone(), stop.clone()));
     tasks.spawn(tasks::uses::run(app.clone(), stop.clone()));
@@ -202,7 +222,7 @@ pub async fn start(config: Config) -> Result<Server> {
     let store = app.store.clone();
     tasks.spawn(http::serve(app, api_listener, stop.clone()));
     tasks.close();
-    Ok(Server { api, edge, store, stop, tasks, _lock: lock })
+    Ok(Server { api, edge, tls, store, stop, tasks, _lock: lock })
 }
 
 impl Server {
@@ -214,6 +234,11 @@ impl Server {
     /// Where deployments are served.
     pub fn edge_address(&self) -> SocketAddr {
         self.edge.address()
+    }
+
+    /// Where deployments are served over HTTPS, if they are.
+    pub fn edge_tls_address(&self) -> Option<SocketAddr> {
+        self.tls
     }
 
     /// Statements that all requests together have run so far; the beginning and the end of a transaction are none.

@@ -123,6 +123,8 @@ ids! {
     GitRequestId = "grq";
     /// An address that deploys.
     DeployHookId = "hok";
+    /// A custom domain of an environment.
+    DomainId = "dom";
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ mod m0009_audit;
 mod m0010_access_changes;
 mod m0011_lifecycle;
 mod m0013_variables;
+mod m0014_edge;
 mod m0015_git;
 
 /// Every migration, in order.
@@ -36,6 +37,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0010_access_changes::Migration),
             Box::new(m0011_lifecycle::Migration),
             Box::new(m0013_variables::Migration),
+            Box::new(m0014_edge::Migration),
             Box::new(m0015_git::Migration),
         ]
     }

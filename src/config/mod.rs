@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::acme::Authority;
 use crate::authz::Packs;
-use crate::domain::host::BaseDomain;
+use crate::domain::host::{BaseDomain, HostName};
 use crate::domain::quote;
 use crate::error::{Error, Result};
 use crate::store::Store;
@@ -25,6 +26,12 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where deployments are served.
     pub edge_listen: SocketAddr,
+    /// Where deployments are served over HTTPS; nowhere if it is not said.
+    pub edge_tls_listen: Option<SocketAddr>,
+    /// The port at which visitors reach that; the one that it listens on if it is not said.
+    pub https_port: Option<u16>,
+    /// Who issues certificates for custom domains; nobody if it is not said.
+    pub acme: Option<Authority>,
     /// Links end in it.
     pub base_domain: BaseDomain,
     /// How clients reach the API; by its listening address if it is not said.
@@ -33,6 +40,12 @@ pub struct Config {
     pub edge_url: Option<String>,
     /// Base64 of the key that seals secrets; a file in the data folder if there is none.
     pub master_key: Option<String>,
+    /// The DNS server that is asked about custom domains; those that this machine asks if it is not said.
+    pub dns_resolver: Option<SocketAddr>,
+    /// What customers point their domains to; the base domain if it is not said.
+    pub domain_target: Option<HostName>,
+    /// How often DNS is asked about a custom domain.
+    pub domain_check: Duration,
     /// Roles that come with making things.
     pub policy: Policy,
     /// Where repositories may be.
@@ -99,12 +112,24 @@ pub struct Layer {
     pub listen: Option<SocketAddr>,
     /// See [`Config::edge_listen`].
     pub edge_listen: Option<SocketAddr>,
+    /// See [`Config::edge_tls_listen`].
+    pub edge_tls_listen: Option<SocketAddr>,
+    /// See [`Config::https_port`].
+    pub https_port: Option<u16>,
+    /// See [`Config::acme`].
+    pub acme: Option<Authority>,
     /// See [`Config::base_domain`].
     pub base_domain: Option<String>,
     /// See [`Config::public_url`].
     pub public_url: Option<String>,
     /// See [`Config::edge_url`].
     pub edge_url: Option<String>,
+    /// See [`Config::dns_resolver`].
+    pub dns_resolver: Option<SocketAddr>,
+    /// See [`Config::domain_target`].
+    pub domain_target: Option<String>,
+    /// See [`Config::domain_check`].
+    pub domain_check_seconds: Option<u64>,
     /// See [`Config::policy`].
     pub policy: Option<Policy>,
     /// See [`Config::git`].
@@ -142,10 +167,16 @@ impl Config {
             database_url: None,
             listen: local(8000),
             edge_listen: local(8080),
+            edge_tls_listen: None,
+            https_port: None,
+            acme: None,
             base_domain: BaseDomain::parse("localhost")?,
             public_url: None,
             edge_url: None,
             master_key: None,
+            dns_resolver: None,
+            domain_target: None,
+            domain_check: Duration::from_secs(300),
             policy: Policy::default(),
             git: Git::default(),
             sign_in_attempts_per_minute: NonZeroU32::MIN.saturating_add(29),
@@ -164,11 +195,19 @@ impl Config {
         self.database_url = layer.database_url.or(self.database_url);
         self.listen = layer.listen.unwrap_or(self.listen);
         self.edge_listen = layer.edge_listen.unwrap_or(self.edge_listen);
+        self.edge_tls_listen = layer.edge_tls_listen.or(self.edge_tls_listen);
+        self.https_port = layer.https_port.or(self.https_port);
+        self.acme = layer.acme.or(self.acme);
         if let Some(text) = layer.base_domain {
             self.base_domain = BaseDomain::parse(&text).map_err(|problem| problem.within("base_domain"))?;
         }
         self.public_url = layer.public_url.map(|url| trimmed("public_url", &url)).transpose()?.or(self.public_url);
         self.edge_url = layer.edge_url.map(|url| trimmed("edge_url", &url)).transpose()?.or(self.edge_url);
+        self.dns_resolver = layer.dns_resolver.or(self.dns_resolver);
+        if let Some(text) = layer.domain_target {
+            self.domain_target = Some(HostName::parse(&text).map_err(|problem| problem.within("domain_target"))?);
+        }
+        self.domain_check = seconds("domain_check_seconds", layer.domain_check_seconds, self.domain_check)?;
         self.policy = layer.policy.unwrap_or(self.policy);
         self.git = layer.git.unwrap_or(self.git);
         self.sign_in_attempts_per_minute =

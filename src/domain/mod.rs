@@ -1,8 +1,10 @@
 //! The words and rules of the product as pure values; it must not know databases, GraphQL, HTTP, the clock or the disk.
 
 pub mod configuration;
+pub mod custom_domain;
 pub mod deployment;
 pub mod digest;
+pub mod edge_settings;
 pub mod email;
 pub mod git;
 pub mod host;

@@ -54,6 +54,8 @@ impl Upstream {
 #[derive(Clone)]
 pub(super) struct Peer {
     pub(super) address: SocketAddr,
+    /// It came over TLS, which ends here or in front.
+    pub(super) https: bool,
     pub(super) request_id: HeaderValue,
 }
 
@@ -77,7 +79,7 @@ pub(super) async fn forward(
     *outgoing.version_mut() = Version::HTTP_11;
     *outgoing.headers_mut() = head.headers;
     let upgrade = headers::strip_hop_by_hop(outgoing.headers_mut());
-    headers::set_forwarded(outgoing.headers_mut(), peer.address.ip(), shared.config.https, peer.request_id.clone());
+    headers::set_forwarded(outgoing.headers_mut(), peer.address.ip(), peer.https, peer.request_id.clone());
     let wants_upgrade = upgrade.is_some();
     if let Some(protocol) = upgrade {
         headers::set_upgrade(outgoing.headers_mut(), protocol);

@@ -9,10 +9,10 @@ use std::{
 };
 
 use hyper::{
-    Method, Request,
+    Method, Request, Version,
     header::{
-        CONNECTION, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
-        TRAILER, TRANSFER_ENCODING, UPGRADE,
+        CONNECTION, COOKIE, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE,
+        PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
     },
 };
 
@@ -51,6 +51,26 @@ pub(super) enum BadHost {
     Mismatch,
     /// `CONNECT`: this is no open proxy.
     Tunnel,
+}
+
+/// Makes a request that came over HTTP/2 one as HTTP/1.1 has it, which is what programs speak: the host in its header, and
+/// cookies in one (RFC 9113, 8.2.3 and 8.3.1).
+pub(super) fn from_http2<B>(request: &mut Request<B>) {
+    if request.version() != Version::HTTP_2 {
+        return;
+    }
+    if !request.headers().contains_key(HOST)
+        && let Some(authority) = request.uri().authority()
+        && let Ok(host) = HeaderValue::from_str(authority.as_str())
+    {
+        request.headers_mut().insert(HOST, host);
+    }
+    let crumbs: Vec<&[u8]> = request.headers().get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    if crumbs.len() > 1
+        && let Ok(cookie) = HeaderValue::from_bytes(&crumbs.join(&b"; "[..]))
+    {
+        request.headers_mut().insert(COOKIE, cookie);
+    }
 }
 
 /// The host that is meant: lower case, without port and final dot.

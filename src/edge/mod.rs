@@ -2,17 +2,20 @@
 //! request. It sees a watch channel of routes and nothing else: no store, no database, no policy.
 
 mod body;
+mod compress;
 mod conditional;
 mod forward;
 mod headers;
 mod pages;
 mod park;
+pub mod policy;
 mod respond;
 pub mod routes;
 mod server;
 pub mod static_site;
 mod table;
 mod target;
+pub mod tls;
 mod tunnel;
 
 use std::{collections::HashSet, io, net::SocketAddr, sync::Arc, time::Duration};
@@ -58,6 +61,8 @@ impl Default for Timeouts {
 pub struct EdgeConfig {
     /// Whether clients arrive over TLS, ended here or in front; programs learn it by `X-Forwarded-Proto`.
     pub https: bool,
+    /// The port at which visitors reach HTTPS, for redirects.
+    pub https_port: u16,
     /// A retired target that nobody drains is cut after this time.
     pub drain_grace: Duration,
     /// Time limits.
@@ -68,7 +73,13 @@ pub struct EdgeConfig {
 
 impl Default for EdgeConfig {
     fn default() -> Self {
-        Self { https: false, drain_grace: Duration::from_secs(60), timeouts: Timeouts::default(), wake: None }
+        Self {
+            https: false,
+            https_port: 443,
+            drain_grace: Duration::from_secs(60),
+            timeouts: Timeouts::default(),
+            wake: None,
+        }
     }
 }
 
@@ -131,8 +142,19 @@ impl EdgeHandle {
         shared.table.apply(&first);
         let (acknowledge, applied) = watch::channel(first.version);
         tokio::spawn(follow(shared.clone(), routes, acknowledge));
-        tokio::spawn(server::accept(listener, shared.clone()));
+        tokio::spawn(server::accept(listener, None, shared.clone()));
         Ok(Self { shared, address, applied })
+    }
+
+    /// Serves HTTPS on another listener as well, for the names that the table has certificates for. Must be called inside a
+    /// tokio runtime.
+    ///
+    /// # Errors
+    /// None in practice: the parameters of TLS are constants.
+    pub fn serve_tls(&self, listener: TcpListener) -> io::Result<()> {
+        let acceptor = tls::acceptor(self.shared.clone()).map_err(io::Error::other)?;
+        tokio::spawn(server::accept(listener, Some(acceptor), self.shared.clone()));
+        Ok(())
     }
 
     /// Where the edge listens.

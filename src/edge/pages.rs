@@ -1,11 +1,14 @@
 //! What visitors read when the edge itself answers: a page for browsers, JSON or one line of text for programs. Nothing
 //! internal goes into them: no address, no path, no error text of a library.
 
+use std::collections::HashMap;
+
+use bytes::Bytes;
 use hyper::{
     Response, StatusCode,
     header::{
         ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
-        RETRY_AFTER, VARY, X_CONTENT_TYPE_OPTIONS,
+        RETRY_AFTER, VARY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
     },
 };
 
@@ -20,6 +23,9 @@ const WAIT: &str = "2";
 pub(super) enum Problem {
     BadRequest(&'static str),
     RequestTimeout,
+    Misdirected,
+    Locked,
+    TooOften(u64),
     UnknownLink,
     UnknownDomain,
     NotFound,
@@ -45,6 +51,9 @@ impl Problem {
         match self {
             Problem::BadRequest(_) => (StatusCode::BAD_REQUEST, "bad_request"),
             Problem::RequestTimeout => (StatusCode::REQUEST_TIMEOUT, "request_timeout"),
+            Problem::Misdirected => (StatusCode::MISDIRECTED_REQUEST, "misdirected"),
+            Problem::Locked => (StatusCode::UNAUTHORIZED, "locked"),
+            Problem::TooOften(_) => (StatusCode::TOO_MANY_REQUESTS, "too_many_requests"),
             Problem::UnknownLink => (StatusCode::NOT_FOUND, "unknown_host"),
             Problem::UnknownDomain => (StatusCode::NOT_FOUND, "unknown_host"),
             Problem::NotFound => (StatusCode::NOT_FOUND, "not_found"),
@@ -69,6 +78,19 @@ impl Problem {
                 "The rest of the request did not arrive in time.",
                 "Check the connection and send it again.",
             ),
+            Problem::Misdirected => (
+                "This connection is for another site",
+                "The connection was made for one host name and the request names another.",
+                "Send the request again on a connection of its own.",
+            ),
+            Problem::Locked => (
+                "This site needs a password",
+                "Whoever runs it has locked it.",
+                "Send the password, with any user name.",
+            ),
+            Problem::TooOften(_) => {
+                ("Too many requests", "Too many requests came from this address.", "Wait a moment, and send it again.")
+            }
             Problem::UnknownLink => (
                 "Nothing is deployed here",
                 "No deployment has this address. It may have been deleted, or the link may be misspelled.",
@@ -126,12 +148,15 @@ impl Problem {
         Words { title, text, advice }
     }
 
-    fn retry_after(&self) -> Option<&'static str> {
+    fn retry_after(&self) -> Option<HeaderValue> {
         match self {
-            Problem::Starting => Some(WAIT),
-            Problem::Replaced => Some("0"),
+            Problem::Starting => Some(HeaderValue::from_static(WAIT)),
+            Problem::Replaced => Some(HeaderValue::from_static("0")),
+            Problem::TooOften(seconds) => Some(HeaderValue::from(*seconds)),
             Problem::BadRequest(_)
             | Problem::RequestTimeout
+            | Problem::Misdirected
+            | Problem::Locked
             | Problem::UnknownLink
             | Problem::UnknownDomain
             | Problem::NotFound
@@ -150,6 +175,8 @@ pub(super) struct Asked<'a> {
     pub(super) accept: Form,
     pub(super) host: &'a str,
     pub(super) request_id: &'a HeaderValue,
+    /// Own pages of the host's owner, by status.
+    pub(super) pages: Option<&'a HashMap<u16, Bytes>>,
 }
 
 /// The form of an answer.
@@ -203,20 +230,27 @@ pub(super) fn page(problem: &Problem, asked: &Asked<'_>) -> Response<ResponseBod
     set(VARY, "accept");
     set(X_CONTENT_TYPE_OPTIONS, "nosniff");
     set(CONTENT_SECURITY_POLICY, "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'");
-    if let Some(seconds) = problem.retry_after() {
-        set(RETRY_AFTER, seconds);
-    }
     if *problem == Problem::MethodNotAllowed {
         set(ALLOW, "GET, HEAD");
+    }
+    if *problem == Problem::Locked {
+        set(WWW_AUTHENTICATE, "Basic realm=\"site\", charset=\"UTF-8\"");
+    }
+    if let Some(seconds) = problem.retry_after() {
+        headers.insert(RETRY_AFTER, seconds);
+    }
+    let own = asked.pages.and_then(|pages| pages.get(&status.as_u16())).filter(|_| asked.accept == Form::Html);
+    if let Some(html) = own {
+        // Its styles and scripts are its owner's business, as they are on every other page of the site.
+        headers.remove(CONTENT_SECURITY_POLICY);
+        *response.body_mut() = full(html.clone());
     }
     response
 }
 
 fn html(problem: &Problem, words: &Words<'_>, host: &str, request_id: &str) -> String {
-    let refresh = match problem.retry_after() {
-        Some(_) => format!("\n<meta http-equiv=\"refresh\" content=\"{WAIT}\">"),
-        None => String::new(),
-    };
+    let waits = matches!(problem, Problem::Starting | Problem::Replaced);
+    let refresh = if waits { format!("\n<meta http-equiv=\"refresh\" content=\"{WAIT}\">") } else { String::new() };
     let values = [
         ("refresh", refresh),
         ("title", escape(words.title)),

@@ -3,7 +3,7 @@
 
 use std::{collections::HashMap, net::SocketAddr, sync::Arc};
 
-use super::static_site::StaticSite;
+use super::{policy::Policy, static_site::StaticSite, tls::Certificate};
 
 /// Everything that the edge serves at one moment.
 #[derive(Clone, Debug, Default)]
@@ -14,6 +14,12 @@ pub struct RouteTable {
     pub base_domain: String,
     /// By host: lower case, without a port.
     pub routes: HashMap<String, Route>,
+    /// By host: what is shown to clients that come over TLS.
+    pub certificates: HashMap<String, Certificate>,
+    /// By host: what is done beside serving it; nothing for a host that is not here.
+    pub policies: HashMap<String, Arc<Policy>>,
+    /// Files below `/.well-known/acme-challenge/`, on every host: name and content.
+    pub challenges: HashMap<String, String>,
 }
 
 /// Where one host leads.

@@ -20,13 +20,14 @@ use hyper::{
     Method, Request, Response, StatusCode,
     body::Frame,
     header::{
-        ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderValue, LOCATION,
-        X_CONTENT_TYPE_OPTIONS,
+        ACCEPT_RANGES, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderValue,
+        LOCATION, X_CONTENT_TYPE_OPTIONS,
     },
 };
 
 use super::{
     body::{BoxError, ResponseBody, full},
+    compress::{self, Coding},
     conditional::{Wanted, wanted},
     pages::Problem,
 };
@@ -35,6 +36,8 @@ use super::{
 const SMALL: u64 = 64 * 1024;
 /// All files of one site that are kept in memory.
 const KEPT: u64 = 8 * 1024 * 1024;
+/// Files up to this size are made smaller for clients that take it so.
+const PACKABLE: u64 = 1024 * 1024;
 /// One read from disk.
 const READ: u64 = 256 * 1024;
 
@@ -77,6 +80,14 @@ struct Entry {
     etag: String,
     content_type: HeaderValue,
     bytes: OnceLock<Bytes>,
+    /// Made smaller: by brotli, by gzip. None if that came to nothing.
+    packed: [OnceLock<Option<Bytes>>; 2],
+}
+
+impl Entry {
+    fn is_packable(&self) -> bool {
+        (compress::SMALLEST..=PACKABLE).contains(&self.size) && compress::pays(Some(&self.content_type))
+    }
 }
 
 enum Found<'a> {
@@ -102,13 +113,19 @@ impl StaticSite {
                 etag: format!("\"{}\"", file.digest),
                 content_type: content_type.unwrap_or(HeaderValue::from_static("application/octet-stream")),
                 bytes: OnceLock::new(),
+                packed: Default::default(),
             };
             (file.path, entry)
         });
         Self { files: files.collect(), options, kept: AtomicU64::new(0) }
     }
 
-    pub(super) async fn respond<B>(&self, request: &Request<B>) -> Result<Response<ResponseBody>, Problem> {
+    /// Answers a request; made smaller by `coding`, if that is worth it.
+    pub(super) async fn respond<B>(
+        &self,
+        request: &Request<B>,
+        coding: Option<Coding>,
+    ) -> Result<Response<ResponseBody>, Problem> {
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             return Err(Problem::MethodNotAllowed);
         }
@@ -149,6 +166,25 @@ impl StaticSite {
             Wanted::Unchanged => (StatusCode::NOT_MODIFIED, 0, 0),
             Wanted::Other => (StatusCode::PRECONDITION_FAILED, 0, 0),
         };
+        if entry.is_packable() {
+            compress::varies(headers);
+        }
+        if let (Wanted::Whole, StatusCode::OK, Some(coding)) = (want, status, coding)
+            && let Some(packed) = self.packed(entry, coding).await
+        {
+            headers.insert(CONTENT_TYPE, entry.content_type.clone());
+            headers.insert(CONTENT_ENCODING, coding.name());
+            headers.insert(CONTENT_LENGTH, HeaderValue::from(packed.len()));
+            headers.remove(ACCEPT_RANGES);
+            // Other bytes than those that the strong one stands for.
+            if let Ok(weak) = HeaderValue::try_from(format!("W/{}", entry.etag)) {
+                headers.insert(ETAG, weak);
+            }
+            if *request.method() == Method::GET {
+                *response.body_mut() = full(packed);
+            }
+            return Ok(response);
+        }
         let sends = matches!(want, Wanted::Whole | Wanted::Part { .. });
         if sends {
             headers.insert(CONTENT_TYPE, entry.content_type.clone());
@@ -179,6 +215,27 @@ impl StaticSite {
             return Found::Fallback(entry, StatusCode::OK);
         }
         named(&self.options.not_found).map_or(Found::Nothing, |entry| Found::Fallback(entry, StatusCode::NOT_FOUND))
+    }
+
+    /// A file made smaller: once, and kept as long as there is room.
+    async fn packed(&self, entry: &Entry, coding: Coding) -> Option<Bytes> {
+        let kept = &entry.packed[usize::from(coding == Coding::Gzip)];
+        if let Some(packed) = kept.get() {
+            return packed.clone();
+        }
+        if !entry.is_packable() {
+            return None;
+        }
+        let (blob, size) = (entry.blob.clone(), entry.size);
+        let packed = blocking(move || compress::whole(&read_at(&File::open(blob)?, 0, size)?, coding)).await.ok()?;
+        let length = packed.len() as u64;
+        let room = self.kept.fetch_add(length, Ordering::Relaxed) + length <= KEPT;
+        let packed = (room && length < size).then(|| Bytes::from(packed));
+        // Two who came at once have made it twice; one of them is kept.
+        if kept.set(packed.clone()).is_err() || packed.is_none() {
+            self.kept.fetch_sub(length, Ordering::Relaxed);
+        }
+        packed
     }
 
     async fn read(&self, entry: &Entry, first: u64, length: u64) -> io::Result<ResponseBody> {

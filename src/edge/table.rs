@@ -12,14 +12,19 @@ use tokio::sync::watch;
 
 use super::{
     DrainReport, StillRouted,
+    policy::Policy,
     routes::RouteTable,
     target::{Claim, Target},
+    tls::Certificate,
 };
 
 #[derive(Default)]
 struct Live {
     base_domain: String,
     targets: HashMap<String, Arc<Target>>,
+    certificates: HashMap<String, Certificate>,
+    policies: HashMap<String, Arc<Policy>>,
+    challenges: HashMap<String, String>,
 }
 
 /// What a host leads to.
@@ -75,7 +80,13 @@ impl Table {
         let kept: HashSet<*const Target> = targets.values().map(Arc::as_ptr).collect();
         let retired: Vec<Arc<Target>> =
             before.targets.values().filter(|old| !kept.contains(&Arc::as_ptr(old))).cloned().collect();
-        self.live.store(Arc::new(Live { base_domain: table.base_domain.to_ascii_lowercase(), targets }));
+        self.live.store(Arc::new(Live {
+            base_domain: table.base_domain.to_ascii_lowercase(),
+            targets,
+            certificates: table.certificates.clone(),
+            policies: table.policies.clone(),
+            challenges: table.challenges.clone(),
+        }));
         self.retired().extend(retired.iter().cloned());
         for target in &retired {
             target.retire();
@@ -98,6 +109,21 @@ impl Table {
                 return Lookup::Found(claim);
             }
         }
+    }
+
+    /// What is shown to a client that asks for `host` over TLS.
+    pub(super) fn certificate(&self, host: &str) -> Option<Certificate> {
+        self.live.load().certificates.get(host).cloned()
+    }
+
+    /// What is done for `host` beside serving it.
+    pub(super) fn policy(&self, host: &str) -> Option<Arc<Policy>> {
+        self.live.load().policies.get(host).cloned()
+    }
+
+    /// What an authority finds that looks for the proof with this name.
+    pub(super) fn challenge(&self, token: &str) -> Option<String> {
+        self.live.load().challenges.get(token).cloned()
     }
 
     /// Waits until the retired targets that `is` picks have drained.

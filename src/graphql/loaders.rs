@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use entities::ids::{DeploymentId, EnvironmentId, OrganizationId, ProjectId, RoleId, TeamId, UserId};
-use entities::{action, deployment, environment, organization, project, team, user};
+use entities::ids::{DeploymentId, DomainId, EnvironmentId, OrganizationId, ProjectId, RoleId, TeamId, UserId};
+use entities::{action, certificate, deployment, environment, organization, project, team, user};
 
 use super::batch::{Load, Lookup};
 use crate::authz::{Mask, Scope, cap};
@@ -61,6 +61,10 @@ lookups! {
         let ids = store::artifact::complete_drafts(op.store(), &visible, keys).await?;
         Ok(ids.into_iter().map(|id| (id, ())).collect())
     };
+    Certificates(DomainId => certificate::Model) |op, keys| {
+        let rows = store::certificate::of_domains(op.store(), &op.visible::<cap::DomainView>().await?, keys).await?;
+        Ok(rows.into_iter().map(|row| (row.domain_id, row)).collect())
+    };
     Actions(DeploymentId => action::Model) |op, keys| {
         let visible = op.visible::<cap::DeploymentView>().await?;
         let rows = store::action::latest_of(op.store(), &visible, keys).await?;
@@ -92,6 +96,8 @@ pub(super) struct Loaders {
     pub(super) complete_drafts: Load<CompleteDrafts>,
     /// The newest action of deployments.
     pub(super) actions: Load<Actions>,
+    /// How it stands with the certificates of custom domains.
+    pub(super) certificates: Load<Certificates>,
 }
 
 impl Loaders {
@@ -108,6 +114,7 @@ impl Loaders {
             deployments: Load::new(op),
             complete_drafts: Load::new(op),
             actions: Load::new(op),
+            certificates: Load::new(op),
         }
     }
 }

@@ -17,7 +17,7 @@ use super::types::role::CustomRole;
 use super::types::service_account::{ApiKey, ServiceAccount};
 use super::types::team::TeamMember;
 use super::types::user::Notice;
-use super::types::{Deployment, Environment, NodeInterface, Organization, Project, Team};
+use super::types::{Deployment, Domain, Environment, NodeInterface, Organization, Project, Team};
 
 /// The schema.
 pub type ReeveSchema = Schema<Query, Mutation, Subscription>;
@@ -38,6 +38,7 @@ pub fn build() -> ReeveSchema {
         .override_output_type_description::<Listed<Environment>>("A page of environments.")
         .override_output_type_description::<Listed<Deployment>>("A page of deployments.")
         .override_output_type_description::<Listed<DeploymentEvent>>("A page of what happened to a deployment.")
+        .override_output_type_description::<Listed<Domain>>("A page of custom domains.")
         .override_output_type_description::<Listed<Team>>("A page of teams.")
         .override_output_type_description::<Listed<RoleBinding>>("A page of role bindings.")
         .override_output_type_description::<Listed<PolicyTest>>("A page of assertions about access.")

@@ -1,16 +1,16 @@
 //! What a permit can be wanted for, and on which scope it is judged. It decides nothing.
 
 use entities::ids::{
-    ApiKeyId, BindingId, DeployHookId, DeploymentId, EligibleRoleId, EnvironmentId, Id, InvitationId, OrganizationId,
-    PolicyTestId, ProjectId, RoleId, TeamId, TransferId, UserId, VariableId,
+    ApiKeyId, BindingId, DeployHookId, DeploymentId, DomainId, EligibleRoleId, EnvironmentId, Id, InvitationId,
+    OrganizationId, PolicyTestId, ProjectId, RoleId, TeamId, TransferId, UserId, VariableId,
 };
 
 use crate::authz::{Capability, Kinds, Level, Scope, ScopeFact};
 use crate::error::{Error, Result};
 use crate::store::facts::ScopeFacts;
 use crate::store::{
-    Source, api_key, deploy_hook, eligible_role, facts, invitation, policy_test, role, service_account, transfer,
-    variable,
+    Source, api_key, deploy_hook, domain, eligible_role, facts, invitation, policy_test, role, service_account,
+    transfer, variable,
 };
 
 /// What a permit is wanted for.
@@ -20,6 +20,8 @@ pub enum Target {
     Scope(Scope),
     /// A deployment, judged on its environment.
     Deployment(DeploymentId),
+    /// A custom domain, judged on its environment.
+    Domain(DomainId),
     /// A binding, judged where it sits.
     Binding(BindingId),
     /// A role that was made or imported, judged where it belongs.
@@ -58,7 +60,7 @@ macro_rules! targets {
     )* };
 }
 targets!(
-    DeploymentId => Deployment, BindingId => Binding, RoleId => Role, EligibleRoleId => EligibleRole,
+    DeploymentId => Deployment, DomainId => Domain, BindingId => Binding, RoleId => Role, EligibleRoleId => EligibleRole,
     PolicyTestId => PolicyTest, InvitationId => Invitation, TransferId => Transfer, ApiKeyId => Key,
     DeployHookId => DeployHook, VariableId => Variable
 );
@@ -87,6 +89,7 @@ pub(super) async fn judged_on(source: &impl Source, target: Target) -> Result<(S
         }
         Target::Deployment(id) => (facts::of_deployment(source, id).await?, id.uuid()),
         Target::DeployHook(id) => (deploy_hook::scope_of(source, id).await?, id.uuid()),
+        Target::Domain(id) => (domain::scope_of(source, id).await?, id.uuid()),
         Target::Binding(id) => (facts::of_binding(source, id).await?, id.uuid()),
         Target::Role(id) => (role::scope_of(source, id).await?, id.uuid()),
         Target::EligibleRole(id) => (eligible_role::scope_of(source, id).await?, id.uuid()),
@@ -122,6 +125,7 @@ pub(super) fn view(target: Target, scope: Scope) -> Capability {
         Target::Deployment(_) => Capability::DeploymentView,
         Target::DeployHook(_) => Capability::DeployHookView,
         Target::Variable(_) => Capability::VariableView,
+        Target::Domain(_) => Capability::DomainView,
         Target::Invitation(_) if scope.level() == Level::Team => Capability::TeamView,
         Target::Binding(_)
         | Target::Role(_)
@@ -142,6 +146,7 @@ pub(super) fn unseen(target: Target) -> Error {
         Target::DeployHook(_) => "deploy hook",
         Target::Variable(_) => "variable",
         Target::Deployment(_) => "deployment",
+        Target::Domain(_) => "domain",
         Target::Binding(_) => "binding",
         Target::Role(_) => "role",
         Target::EligibleRole(_) => "eligible role",
@@ -161,6 +166,7 @@ pub fn name(target: Target) -> String {
         Target::DeployHook(id) => id.to_string(),
         Target::Variable(id) => id.to_string(),
         Target::Deployment(id) => id.to_string(),
+        Target::Domain(id) => id.to_string(),
         Target::Binding(id) => id.to_string(),
         Target::Role(id) => id.to_string(),
         Target::EligibleRole(id) => id.to_string(),

@@ -7,6 +7,7 @@ use tokio::sync::Notify;
 
 use crate::authn::master_key::MasterKey;
 use crate::config::Config;
+use crate::dns::Dns;
 use crate::error::Result;
 use crate::runtime::Driver;
 use crate::runtime::artifacts::Artifacts;
@@ -17,8 +18,11 @@ pub mod access;
 pub mod api_key;
 pub mod artifact;
 pub mod audit;
+pub mod certificate;
 pub mod deploy_hook;
 pub mod deployment;
+pub mod domain;
+pub mod edge;
 pub mod environment;
 pub mod explanation;
 pub mod follow;
@@ -57,6 +61,10 @@ pub struct App {
     pub artifacts: Artifacts,
     /// What runs processes.
     pub driver: Arc<dyn Driver>,
+    /// What is asked about custom domains.
+    pub dns: Dns,
+    /// Certificates of custom domains.
+    pub certificates: certificate::Certificates,
     /// Rung when an action was accepted.
     pub accepted: Arc<Notify>,
     /// Rung when a deployment from a repository was asked for.
@@ -67,6 +75,8 @@ pub struct App {
     pub changed: Arc<Notify>,
     /// Rung when something was removed that may run or lie on a machine.
     pub removed: Arc<Notify>,
+    /// Rung when a domain was claimed.
+    pub claimed: Arc<Notify>,
 }
 
 impl App {

@@ -35,7 +35,7 @@ pub struct Limits {
     by_client: Limiter,
     by_email: Limiter,
     by_hook: Limiter,
-    hashing: Arc<Semaphore>,
+    pub(super) hashing: Arc<Semaphore>,
 }
 
 impl Limits {

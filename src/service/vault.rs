@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use entities::ids::{DeploymentId, GitConnectionId};
+use entities::ids::{DeploymentId, DomainId, GitConnectionId};
 use entities::variable;
 
 use crate::audit::Entry;
@@ -37,6 +37,16 @@ pub(super) fn of_git_webhook(id: GitConnectionId) -> String {
     format!("git-webhook/{id}")
 }
 
+/// The purpose of the private key of a domain's certificate.
+pub(super) fn of_certificate(id: DomainId) -> String {
+    format!("certificate/{id}")
+}
+
+/// The purpose of the account with an authority.
+pub(super) fn of_acme_account(directory: &str) -> String {
+    format!("acme/{directory}")
+}
+
 /// A sealed value that does not open.
 pub(super) fn closed(error: SealError) -> Error {
     Error::FailedPrecondition { reason: "SECRET_CANNOT_BE_OPENED", message: error.message().to_owned() }
@@ -64,6 +74,8 @@ pub async fn reseal(store: &Store, master: &MasterKey) -> Result<u64> {
             Owner::Deployment(id) => of_deployment(*id),
             Owner::GitCredential(id) => of_git_credential(*id),
             Owner::GitWebhook(id) => of_git_webhook(*id),
+            Owner::Certificate(id) => of_certificate(*id),
+            Owner::AcmeAccount(directory) => of_acme_account(directory),
         };
         let opened = master.open(sealed, &purpose).map_err(|_| {
             let message = format!("`{purpose}` opens with none of the master keys; nothing was changed");

@@ -1,6 +1,6 @@
 //! Makes the edge serve what the database says: one table of all links, published as a whole.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -10,6 +10,7 @@ use tokio::sync::{Mutex, watch};
 use entities::ids::{DeploymentId, EnvironmentId, ProjectId};
 use entities::values::{DeploymentKind, DeploymentState};
 
+use crate::acme::Challenge;
 use crate::domain::configuration::{Configuration, StaticSite as SiteConfiguration};
 use crate::domain::host::{HostName, Link};
 use crate::edge::EdgeHandle;
@@ -18,9 +19,11 @@ use crate::edge::static_site::{SiteOptions, StaticFile, StaticSite};
 use crate::error::{Error, Result};
 use crate::runtime::Status;
 use crate::service::App;
+use crate::store::domain::{self, Served};
 use crate::store::path;
 use crate::store::route::{self, DeploymentRoute, EnvironmentRoute};
 use crate::sys::clock;
+use crate::tasks::policies::{Opened, policies};
 use crate::workflow::run;
 
 /// For so long a deployment that failed to come up again is not woken by another visit.
@@ -41,6 +44,10 @@ struct State {
     sites: HashMap<DeploymentId, Arc<StaticSite>>,
     /// Programs whose health was seen since this process began; others are said to be starting.
     healthy: HashMap<DeploymentId, SocketAddr>,
+    /// Certificates and settings.
+    opened: Opened,
+    /// By domain: what an authority is about to look for.
+    challenges: HashMap<String, Challenge>,
 }
 
 /// Names the live target of one link: the same key keeps its connections.
@@ -70,11 +77,31 @@ impl Publisher {
             // One at a time: a table read earlier must not replace one read later.
             let mut state = self.state.lock().await;
             let (environments, deployments) = route::all(&self.app.store).await?;
-            let table = self.table(&mut state, &environments, &deployments).await?;
+            let served = domain::served(&self.app.store).await?;
+            let mut routes = self.table(&mut state, &environments, &deployments).await?;
+            add_domains(&mut routes, &served, &environments, |path| self.host(path, None));
             state.version += 1;
             let version = state.version;
-            let base_domain = self.app.config.base_domain.to_string();
-            self.sender.send_replace(Arc::new(RouteTable { version, base_domain, routes: table }));
+            let certificates = state.opened.certificates(&self.app, &served).await?;
+            let rules = state.opened.rules(&self.app).await?;
+            let of_deployment: HashMap<String, EnvironmentId> =
+                deployments.iter().map(|row| (row.id.to_string(), row.environment_id)).collect();
+            let hosts = routes.iter();
+            let hosts = hosts.filter_map(|(host, to)| Some((host.as_str(), *of_deployment.get(&to.deployment)?)));
+            let tls = self.app.config.edge_tls_listen.is_some();
+            let redirected: HashSet<&str> =
+                served.iter().filter(|domain| tls && domain.redirect_to_https).map(|it| it.name.as_str()).collect();
+            // Plain requests are sent on only where there is something to send them to.
+            let policies = policies(hosts, &rules, |host| redirected.contains(host) && certificates.contains_key(host));
+            let table = RouteTable {
+                version,
+                base_domain: self.app.config.base_domain.to_string(),
+                routes,
+                policies,
+                certificates,
+                challenges: state.challenges.values().map(|it| (it.token.clone(), it.answer.clone())).collect(),
+            };
+            self.sender.send_replace(Arc::new(table));
             version
         };
         if let Some(edge) = self.edge.get() {
@@ -96,6 +123,20 @@ impl Publisher {
     /// Whether a program is known to answer at this address.
     pub async fn knows(&self, id: DeploymentId, address: SocketAddr) -> bool {
         self.state.lock().await.healthy.get(&id) == Some(&address)
+    }
+
+    /// Makes the edge answer an authority that looks for the proof of a domain.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database does not answer.
+    pub async fn answer(&self, domain: &str, challenge: Challenge) -> Result<()> {
+        self.state.lock().await.challenges.insert(domain.to_owned(), challenge);
+        self.publish().await
+    }
+
+    /// The authority has looked. The answer goes with the next table.
+    pub async fn no_answer(&self, domain: &str) {
+        self.state.lock().await.challenges.remove(domain);
     }
 
     /// The host of an environment's link.
@@ -213,6 +254,23 @@ fn options(configuration: &SiteConfiguration) -> SiteOptions {
 /// The part of a path below the served folder.
 fn below<'a>(root: &str, path: &'a str) -> Option<&'a str> {
     if root == "." { Some(path) } else { path.strip_prefix(root)?.strip_prefix('/') }
+}
+
+/// Every proved domain leads where its environment's link does.
+fn add_domains(
+    table: &mut HashMap<String, Route>,
+    served: &[Served],
+    environments: &[EnvironmentRoute],
+    link: impl Fn(&str) -> Option<HostName>,
+) {
+    let paths: HashMap<EnvironmentId, &str> = environments.iter().map(|e| (e.id, e.path.as_str())).collect();
+    for domain in served {
+        let link = paths.get(&domain.environment_id).and_then(|path| link(path));
+        let Some(route) = link.and_then(|link| table.get(link.as_str())) else { continue };
+        let key = format!("{} {}", domain.name, route.deployment);
+        let route = Route { key, ..route.clone() };
+        table.insert(domain.name.clone(), route);
+    }
 }
 
 fn route_to(host: &HostName, deployment: DeploymentId, target: TargetSpec) -> Route {

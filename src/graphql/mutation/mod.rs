@@ -5,6 +5,8 @@ use async_graphql::MergedObject;
 pub(super) mod access;
 mod deploy_hook;
 mod deployment;
+mod domain;
+mod edge;
 mod environment;
 mod git;
 mod invitation;
@@ -36,4 +38,6 @@ pub struct Mutation(
     variable::VariableMutation,
     git::GitMutation,
     deploy_hook::DeployHookMutation,
+    domain::DomainMutation,
+    edge::EdgeMutation,
 );

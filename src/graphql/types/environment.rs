@@ -4,23 +4,24 @@ use async_graphql::{Context, ID, Object};
 use chrono::{DateTime, Utc};
 
 use entities::environment::Model;
-use entities::ids::{DeployHookId, DeploymentId, GitRequestId};
+use entities::ids::{DeployHookId, DeploymentId, DomainId, GitRequestId};
 
 use super::access::{RoleBinding, bindings};
 use super::deploy_hook::DeployHook;
+use super::edge::EdgeSettings;
 use super::git::GitDeploy;
 use super::invitation::{Invitation, invitations};
 use super::permission::{ViewerCapability, viewer_can, viewer_capabilities};
 use super::project::path;
 use super::variable::{PendingVariableChange, Variable};
-use super::{Deployment, Project};
+use super::{Deployment, Domain, Project};
 use crate::authz::cap;
 use crate::domain::host::Link;
 use crate::error::{Error, Result};
 use crate::graphql::context::{app, loaders, op};
 use crate::graphql::directive::requires;
 use crate::graphql::page::{Listed, connection, page};
-use crate::service::variable;
+use crate::service::{edge, variable};
 use crate::store;
 
 /// An environment of a project.
@@ -175,6 +176,28 @@ impl Environment {
     async fn pending_changes(&self, ctx: &Context<'_>) -> Result<Vec<PendingVariableChange>> {
         let changes = variable::pending(app(ctx), op(ctx), self.0.id).await?;
         Ok(changes.into_iter().map(Into::into).collect())
+    }
+
+    /// Its custom domains, in the order in which they were added. Requires `domain.view`.
+    #[graphql(directive = requires::apply("domain.view".into(), "id".into()))]
+    async fn domains(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> Result<Listed<Domain>> {
+        let page = page::<DomainId>(first, after, last, before, false)?;
+        let permit = op(ctx).permit::<cap::DomainView>(self.0.id).await?;
+        let rows = store::domain::list(op(ctx).store(), &permit, &page).await?;
+        Ok(connection(rows, |row| row.id, Domain))
+    }
+
+    /// What the edge does for it beside serving it. Requires `edge.manage`.
+    #[graphql(directive = requires::apply("edge.manage".into(), "id".into()))]
+    async fn edge_settings(&self, ctx: &Context<'_>) -> Result<EdgeSettings> {
+        Ok(edge::settings(op(ctx), self.0.id).await?.into())
     }
 
     /// Who holds which role here. Requires `member.view`.

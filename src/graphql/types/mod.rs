@@ -8,6 +8,8 @@ pub(super) mod console;
 pub(super) mod deploy_hook;
 pub(super) mod deployment;
 pub(super) mod deployment_action;
+pub(super) mod domain;
+pub(super) mod edge;
 pub(super) mod environment;
 pub(super) mod git;
 pub(super) mod invitation;
@@ -24,6 +26,7 @@ pub(super) mod user;
 pub(super) mod variable;
 
 pub(super) use deployment::Deployment;
+pub(super) use domain::Domain;
 pub(super) use environment::Environment;
 pub(super) use organization::Organization;
 pub(super) use project::Project;

@@ -2,8 +2,10 @@
 
 mod health;
 mod hygiene;
+mod policy;
 mod process;
 mod static_site;
 mod streams;
 mod support;
 mod switch;
+mod tls;

@@ -1,7 +1,6 @@
 //! What the tests of edge and runtime share: a rig around the edge, programs in this process, raw connections.
 
 use std::{
-    collections::HashMap,
     convert::Infallible,
     net::SocketAddr,
     path::Path,
@@ -23,6 +22,7 @@ use reeve::edge::{
     EdgeConfig, EdgeHandle,
     routes::{Route, RouteTable, TargetSpec},
     static_site::{SiteOptions, StaticFile, StaticSite},
+    tls::Certificate,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -46,7 +46,7 @@ pub(crate) struct Rig {
 
 impl Rig {
     pub(crate) async fn new(config: EdgeConfig) -> Self {
-        let table = RouteTable { version: 1, base_domain: "apps.test".to_owned(), routes: HashMap::new() };
+        let table = RouteTable { version: 1, base_domain: "apps.test".to_owned(), ..RouteTable::default() };
         let (sender, receiver) = watch::channel(Arc::new(table.clone()));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let edge = EdgeHandle::start(listener, receiver, config).unwrap();
@@ -55,11 +55,21 @@ impl Rig {
 
     /// Publishes a table in which `host` leads to `deployment`, and waits until it is served.
     pub(crate) async fn route(&self, host: &str, deployment: &str, target: TargetSpec) {
+        let route = Route { key: format!("{host} {deployment}"), deployment: deployment.to_owned(), target };
+        self.publish(|table| drop(table.routes.insert(host.to_owned(), route))).await;
+    }
+
+    /// Publishes a table in which `host` has this certificate, and waits until it is served.
+    pub(crate) async fn certify(&self, host: &str, certificate: Certificate) {
+        self.publish(|table| drop(table.certificates.insert(host.to_owned(), certificate))).await;
+    }
+
+    /// Publishes a changed table, and waits until it is served.
+    pub(crate) async fn publish(&self, change: impl FnOnce(&mut RouteTable)) {
         let next = {
             let mut table = self.table.lock().unwrap();
             table.version += 1;
-            let key = format!("{host} {deployment}");
-            table.routes.insert(host.to_owned(), Route { key, deployment: deployment.to_owned(), target });
+            change(&mut table);
             table.clone()
         };
         let version = next.version;

@@ -1,10 +1,12 @@
 //! What stories are told with: a server of one's own, clients who speak the API, and the edge seen from outside. It must not
 //! assert what a story is about.
 
+mod acme;
 mod blobs;
 mod client;
 mod database;
 mod deployments;
+mod dns;
 mod dump;
 mod edge;
 mod instances;
@@ -14,10 +16,12 @@ mod repository;
 mod server;
 mod stories;
 
+pub(crate) use acme::{Acme, Authority};
 pub(crate) use blobs::{digest, entry};
 pub(crate) use client::{Client, Refusal, text};
 pub(crate) use database::Database;
 pub(crate) use deployments::{CREATE_DEPLOYMENT, DEPLOY, DEPLOYMENT, Deployment, ROLLBACK, draft_input};
+pub(crate) use dns::DnsServer;
 pub(crate) use dump::{dump, holds};
 pub(crate) use edge::{Page, host, raw, visit};
 pub(crate) use instances::kill_all as kill_programs;

@@ -51,6 +51,8 @@ impl TestServer {
         config.sign_in_attempts_per_minute = NonZeroU32::new(100_000).unwrap();
         config.lease = Duration::from_secs(2);
         config.drain_grace = Duration::from_secs(2);
+        // Nobody answers there: what asks DNS comes with a server of its own.
+        config.dns_resolver = Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 1)));
         set_up(&mut config);
         let running = Some(run(config.clone()).await);
         Self { running, config, data, _database: database }
@@ -72,6 +74,11 @@ impl TestServer {
     /// Where the edge listens.
     pub(crate) fn edge_address(&self) -> SocketAddr {
         self.server().edge_address()
+    }
+
+    /// Where the edge speaks TLS.
+    pub(crate) fn edge_tls_address(&self) -> SocketAddr {
+        self.server().edge_tls_address().unwrap()
     }
 
     /// The keys that it signs with, opened as another replica would: to forge what no door hands out.

@@ -45,6 +45,13 @@ impl Client {
         self.create_environment(&project, "production", true).await
     }
 
+    /// A claim of a custom domain; its id.
+    pub(crate) async fn add_domain(&self, environment: &Environment, name: &str) -> String {
+        let document = "mutation($input: AddDomainInput!) { addDomain(input: $input) { domain { id } } }";
+        let input = json!({ "environmentId": environment.id, "name": name });
+        text(&self.ok(document, json!({ "input": input })).await["addDomain"]["domain"]["id"])
+    }
+
     /// A new team; its id.
     pub(crate) async fn create_team(&self, name: &str) -> String {
         let document = "mutation($input: CreateTeamInput!) { createTeam(input: $input) { team { id } } }";

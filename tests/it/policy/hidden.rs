@@ -172,10 +172,20 @@ async fn what_is_hidden_is_answered_like_what_is_not_there() {
     blind_manager(ada, &manager, &things.organization).await;
     let mut calls = ways::to(&things, &binding);
     calls.extend(
-        [things.reads(), things.makes(), things.ends(), access.reads(), access.changes()].into_iter().flatten(),
+        [
+            things.reads(),
+            things.makes(),
+            things.changes_of_environments(),
+            things.ends(),
+            access.reads(),
+            access.changes(),
+        ]
+        .into_iter()
+        .flatten(),
     );
     let (environment, path) = (things.environment.id.as_str(), things.environment.path.as_str());
-    let production = [environment, path, &things.deployment.id, &binding, &access.eligible, &things.secret];
+    let production =
+        [environment, path, &things.deployment.id, &things.domain, &binding, &access.eligible, &things.secret];
     let everything = [
         &production[..],
         &[&things.organization, &things.project, "acme", "acme/site", &things.team, &things.binding, &access.role],

@@ -3,11 +3,14 @@
 mod access;
 mod audit;
 mod audit_export;
+mod certificate;
 mod crash;
 mod demo;
 mod deploy_hook;
 mod deployment;
+mod domain;
 mod edge;
+mod edge_settings;
 mod eligible_role;
 mod environment;
 mod forgery;
