@@ -1,12 +1,11 @@
 //! Everything that is sealed at rest, for sealing it anew: whoever adds a column of sealed values adds it here. Knows neither
 //! how it is sealed nor what it says.
 
-use sea_orm::sea_query::Expr;
+use sea_orm::sea_query::{Expr, SimpleExpr};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
 
-use entities::deployment_variables::{Column, Entity};
 use entities::ids::{DeploymentId, DomainId, GitConnectionId, VariableId};
-use entities::{acme_account, certificate, git_connection, signing_key, variable};
+use entities::{acme_account, certificate, deployment_variables, git_connection, signing_key, variable};
 
 use super::source::Connected;
 use super::{Write, sql};
@@ -27,7 +26,7 @@ pub enum Owner {
     GitWebhook(GitConnectionId),
     /// The private key of a domain's certificate.
     Certificate(DomainId),
-    /// An account with an authority that issues certificates, by the URL of its directory.
+    /// The account with an authority, by the URL of its directory.
     AcmeAccount(String),
 }
 
@@ -35,70 +34,90 @@ pub enum Owner {
 ///
 /// # Errors
 /// As `reseal`; `Unavailable` when the database does not answer.
-pub async fn reseal(write: &mut Write, reseal: impl Fn(&Owner, &[u8]) -> Result<Option<Vec<u8>>>) -> Result<u64> {
-    let mut changed = 0;
+pub async fn reseal<R>(write: &mut Write, reseal: R) -> Result<u64>
+where
+    R: Fn(&Owner, &[u8]) -> Result<Option<Vec<u8>>> + Sync,
+{
+    let mut changed = variables(write, &reseal).await?;
+    changed += repositories(write, &reseal).await?;
     for row in signing_key::Entity::find().all(write.connection()).await.map_err(sql)? {
-        let owner = Owner::SigningKey(row.kid.clone());
-        let Some(sealed) = reseal(&owner, &row.sealed_private_key)? else { continue };
-        let update = signing_key::Entity::update_many().filter(signing_key::Column::Kid.eq(row.kid));
-        let update = update.col_expr(signing_key::Column::SealedPrivateKey, Expr::value(sealed));
-        changed += update.exec(write.connection()).await.map_err(sql)?.rows_affected;
+        use signing_key::{Column, Entity};
+        let (at, owner) = (Column::Kid.eq(&row.kid), Owner::SigningKey(row.kid));
+        changed +=
+            one::<Entity, R>(write, &reseal, &owner, &row.sealed_private_key, Column::SealedPrivateKey, at).await?;
     }
-    // One at a time: together they may be more than there is memory.
+    for row in certificate::Entity::find().all(write.connection()).await.map_err(sql)? {
+        use certificate::{Column, Entity};
+        let Some(sealed) = &row.sealed_key else { continue };
+        let (at, owner) = (Column::DomainId.eq(row.domain_id), Owner::Certificate(row.domain_id));
+        changed += one::<Entity, R>(write, &reseal, &owner, sealed, Column::SealedKey, at).await?;
+    }
+    for row in acme_account::Entity::find().all(write.connection()).await.map_err(sql)? {
+        use acme_account::{Column, Entity};
+        let (at, owner) = (Column::Directory.eq(&row.directory), Owner::AcmeAccount(row.directory));
+        changed +=
+            one::<Entity, R>(write, &reseal, &owner, &row.sealed_credentials, Column::SealedCredentials, at).await?;
+    }
+    Ok(changed)
+}
+
+/// One at a time: together they may be more than there is memory.
+async fn variables<R>(write: &Write, reseal: &R) -> Result<u64>
+where
+    R: Fn(&Owner, &[u8]) -> Result<Option<Vec<u8>>> + Sync,
+{
+    let mut changed = 0;
     let ids = variable::Entity::find().select_only().column(variable::Column::Id).into_tuple();
     let ids: Vec<VariableId> = ids.all(write.connection()).await.map_err(sql)?;
     for id in ids {
-        let row = variable::Entity::find_by_id(id).one(write.connection()).await.map_err(sql)?;
-        let Some(row) = row else { continue };
-        let sealed = row.sealed.clone();
-        let Some(sealed) = reseal(&Owner::Variable(row), &sealed)? else { continue };
-        let update = variable::Entity::update_many().filter(variable::Column::Id.eq(id));
-        let update = update.col_expr(variable::Column::Sealed, Expr::value(sealed));
-        changed += update.exec(write.connection()).await.map_err(sql)?.rows_affected;
-    }
-    let ids = Entity::find().select_only().column(Column::DeploymentId).into_tuple();
-    let ids: Vec<DeploymentId> = ids.all(write.connection()).await.map_err(sql)?;
-    for id in ids {
+        use variable::{Column, Entity};
         let Some(row) = Entity::find_by_id(id).one(write.connection()).await.map_err(sql)? else { continue };
-        let Some(sealed) = reseal(&Owner::Deployment(id), &row.sealed)? else { continue };
-        let update = Entity::update_many().col_expr(Column::Sealed, Expr::value(sealed));
-        let update = update.filter(Column::DeploymentId.eq(id));
-        changed += update.exec(write.connection()).await.map_err(sql)?.rows_affected;
+        let sealed = row.sealed.clone();
+        let (at, owner) = (Column::Id.eq(id), Owner::Variable(row));
+        changed += one::<Entity, R>(write, reseal, &owner, &sealed, Column::Sealed, at).await?;
     }
-    for row in git_connection::Entity::find().all(write.connection()).await.map_err(sql)? {
-        let credential = row.sealed_credential.map(|sealed| (Owner::GitCredential(row.id), sealed));
-        let webhook = (Owner::GitWebhook(row.id), row.sealed_webhook_secret);
-        for (owner, sealed) in credential.into_iter().chain([webhook]) {
-            let Some(sealed) = reseal(&owner, &sealed)? else { continue };
-            let column = match owner {
-                Owner::GitCredential(_) => git_connection::Column::SealedCredential,
-                _ => git_connection::Column::SealedWebhookSecret,
-            };
-            let update = git_connection::Entity::update_many().filter(git_connection::Column::Id.eq(row.id));
-            let update = update.col_expr(column, Expr::value(sealed));
-            changed += update.exec(write.connection()).await.map_err(sql)?.rows_affected;
-        }
-    }
-    Ok(changed + of_certificates(write, &reseal).await?)
-}
-
-async fn of_certificates(write: &mut Write, reseal: &impl Fn(&Owner, &[u8]) -> Result<Option<Vec<u8>>>) -> Result<u64> {
-    use acme_account::Column::{Directory, SealedCredentials};
-    use certificate::Column::{DomainId, SealedKey};
-    let mut changed = 0;
-    for row in certificate::Entity::find().all(write.connection()).await.map_err(sql)? {
-        let Some(sealed) = &row.sealed_key else { continue };
-        let Some(sealed) = reseal(&Owner::Certificate(row.domain_id), sealed)? else { continue };
-        let update = certificate::Entity::update_many().col_expr(SealedKey, Expr::value(sealed));
-        let update = update.filter(DomainId.eq(row.domain_id));
-        changed += update.exec(write.connection()).await.map_err(sql)?.rows_affected;
-    }
-    for row in acme_account::Entity::find().all(write.connection()).await.map_err(sql)? {
-        let owner = Owner::AcmeAccount(row.directory.clone());
-        let Some(sealed) = reseal(&owner, &row.sealed_credentials)? else { continue };
-        let update = acme_account::Entity::update_many().col_expr(SealedCredentials, Expr::value(sealed));
-        let update = update.filter(Directory.eq(row.directory));
-        changed += update.exec(write.connection()).await.map_err(sql)?.rows_affected;
+    let ids = deployment_variables::Entity::find().select_only().column(deployment_variables::Column::DeploymentId);
+    let ids: Vec<DeploymentId> = ids.into_tuple().all(write.connection()).await.map_err(sql)?;
+    for id in ids {
+        use deployment_variables::{Column, Entity};
+        let Some(row) = Entity::find_by_id(id).one(write.connection()).await.map_err(sql)? else { continue };
+        let (at, owner) = (Column::DeploymentId.eq(id), Owner::Deployment(id));
+        changed += one::<Entity, R>(write, reseal, &owner, &row.sealed, Column::Sealed, at).await?;
     }
     Ok(changed)
+}
+
+async fn repositories<R>(write: &Write, reseal: &R) -> Result<u64>
+where
+    R: Fn(&Owner, &[u8]) -> Result<Option<Vec<u8>>> + Sync,
+{
+    use git_connection::{Column, Entity};
+    let mut changed = 0;
+    for row in Entity::find().all(write.connection()).await.map_err(sql)? {
+        let at = Column::Id.eq(row.id);
+        if let Some(sealed) = &row.sealed_credential {
+            let owner = Owner::GitCredential(row.id);
+            changed += one::<Entity, R>(write, reseal, &owner, sealed, Column::SealedCredential, at.clone()).await?;
+        }
+        let (owner, sealed) = (Owner::GitWebhook(row.id), &row.sealed_webhook_secret);
+        changed += one::<Entity, R>(write, reseal, &owner, sealed, Column::SealedWebhookSecret, at).await?;
+    }
+    Ok(changed)
+}
+
+async fn one<E, R>(
+    write: &Write,
+    reseal: &R,
+    owner: &Owner,
+    sealed: &[u8],
+    column: E::Column,
+    at: SimpleExpr,
+) -> Result<u64>
+where
+    E: EntityTrait,
+    R: Fn(&Owner, &[u8]) -> Result<Option<Vec<u8>>> + Sync,
+{
+    let Some(sealed) = reseal(owner, sealed)? else { return Ok(0) };
+    let update = E::update_many().col_expr(column, Expr::value(sealed)).filter(at);
+    Ok(update.exec(write.connection()).await.map_err(sql)?.rows_affected)
 }
