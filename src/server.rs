@@ -204,9 +204,9 @@ pub async fn start(config: Config) -> Result<Server> {
     tasks.spawn(engine::run(shop, owner, stop.clone()));
     tasks.spawn(tasks::certificates::run(app.clone(), publisher.clone(), stop.clone()));
     tasks.spawn(tasks::instances::run(app.clone(), publisher, stop.clone()));
-    tasks.spawn(tasks::domains::run(app.clone(), stop.clone()));
     tasks.spawn(tasks::visits::run(app.clone(), woken, stop.clone()));
     tasks.spawn(tasks::retention::run(app.clone(), edge.clone(), stop.clone()));
+    tasks.spawn(tasks::domains::run(app.clone(), stop.clone()));
     tasks.spawn(tasks::leftovers::run(app.clone(), stop.clone()));
     tasks.spawn(tasks::keys::run(app.clone(), stop.clone()));
     tasks.spawn(tasks::uses::run(app.clone(), stop.clone()));

@@ -115,10 +115,10 @@ ids! {
     TransferId = "trf";
     /// Something that a user is told.
     NoticeId = "ntc";
-    /// A custom domain of an environment.
-    DomainId = "dom";
     /// A variable of a project or an environment.
     VariableId = "var";
+    /// A custom domain of an environment.
+    DomainId = "dom";
 }
 
 #[cfg(test)]

@@ -119,8 +119,8 @@ pub(super) fn view(target: Target, scope: Scope) -> Capability {
     match target {
         Target::Scope(scope) | Target::Variables(scope, _) => scope.view(),
         Target::Deployment(_) => Capability::DeploymentView,
-        Target::Domain(_) => Capability::DomainView,
         Target::Variable(_) => Capability::VariableView,
+        Target::Domain(_) => Capability::DomainView,
         Target::Invitation(_) if scope.level() == Level::Team => Capability::TeamView,
         Target::Binding(_)
         | Target::Role(_)

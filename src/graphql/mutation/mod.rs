@@ -33,7 +33,7 @@ pub struct Mutation(
     invitation::InvitationMutation,
     service_account::ServiceAccountMutation,
     deployment::DeploymentMutation,
+    variable::VariableMutation,
     domain::DomainMutation,
     edge::EdgeMutation,
-    variable::VariableMutation,
 );

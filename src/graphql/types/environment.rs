@@ -122,6 +122,21 @@ impl Environment {
         Ok(connection(rows, |row| row.id, Deployment))
     }
 
+    /// The variables that a deployment from now on would be started with: its own, and those of its project that it does not
+    /// override. Requires `variable.view`.
+    #[graphql(directive = requires::apply("variable.view".into(), "id".into()))]
+    async fn variables(&self, ctx: &Context<'_>) -> Result<Vec<Variable>> {
+        let shown = variable::on_environment(app(ctx), op(ctx), self.0.id).await?;
+        Ok(shown.into_iter().map(Variable).collect())
+    }
+
+    /// What a deployment from now on would find otherwise than the active one did. Requires `variable.view`.
+    #[graphql(directive = requires::apply("variable.view".into(), "id".into()))]
+    async fn pending_changes(&self, ctx: &Context<'_>) -> Result<Vec<PendingVariableChange>> {
+        let changes = variable::pending(app(ctx), op(ctx), self.0.id).await?;
+        Ok(changes.into_iter().map(Into::into).collect())
+    }
+
     /// Its custom domains, in the order in which they were added. Requires `domain.view`.
     #[graphql(directive = requires::apply("domain.view".into(), "id".into()))]
     async fn domains(
@@ -142,21 +157,6 @@ impl Environment {
     #[graphql(directive = requires::apply("edge.manage".into(), "id".into()))]
     async fn edge_settings(&self, ctx: &Context<'_>) -> Result<EdgeSettings> {
         Ok(edge::settings(op(ctx), self.0.id).await?.into())
-    }
-
-    /// The variables that a deployment from now on would be started with: its own, and those of its project that it does not
-    /// override. Requires `variable.view`.
-    #[graphql(directive = requires::apply("variable.view".into(), "id".into()))]
-    async fn variables(&self, ctx: &Context<'_>) -> Result<Vec<Variable>> {
-        let shown = variable::on_environment(app(ctx), op(ctx), self.0.id).await?;
-        Ok(shown.into_iter().map(Variable).collect())
-    }
-
-    /// What a deployment from now on would find otherwise than the active one did. Requires `variable.view`.
-    #[graphql(directive = requires::apply("variable.view".into(), "id".into()))]
-    async fn pending_changes(&self, ctx: &Context<'_>) -> Result<Vec<PendingVariableChange>> {
-        let changes = variable::pending(app(ctx), op(ctx), self.0.id).await?;
-        Ok(changes.into_iter().map(Into::into).collect())
     }
 
     /// Who holds which role here. Requires `member.view`.

@@ -172,7 +172,16 @@ async fn what_is_hidden_is_answered_like_what_is_not_there() {
     blind_manager(ada, &manager, &things.organization).await;
     let mut calls = ways::to(&things, &binding);
     calls.extend(
-        [things.reads(), things.makes(), things.ends(), access.reads(), access.changes()].into_iter().flatten(),
+        [
+            things.reads(),
+            things.makes(),
+            things.changes_of_environments(),
+            things.ends(),
+            access.reads(),
+            access.changes(),
+        ]
+        .into_iter()
+        .flatten(),
     );
     let (environment, path) = (things.environment.id.as_str(), things.environment.path.as_str());
     let production =

@@ -11,7 +11,6 @@ mod permits;
 mod permits_of_access;
 mod permits_of_deployments;
 mod permits_of_people;
-mod permits_of_the_edge;
 mod specification;
 mod ways;
 mod world;

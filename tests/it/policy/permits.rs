@@ -10,7 +10,6 @@ use async_graphql::parser::types::{TypeKind, TypeSystemDefinition};
 use serde_json::{Value, json};
 
 use super::permits_of_deployments::of_owner;
-use super::permits_of_the_edge;
 use crate::harness::{Client, Deployment, Environment, Live, PROTOCOL, TestServer, draft_input, entry, text};
 
 const PAGE: &[u8] = b"<h1>acme</h1>";
@@ -57,8 +56,18 @@ impl Things {
         let team = mine["viewer"]["personalTeam"]["id"].as_str().unwrap().to_owned();
         let owner = ada.account.email.clone();
         let secret = ada.set_variable(&environment.id, "TOKEN", "hidden", true).await;
-        let deployment = draft.deployment;
-        Self { organization, project, environment, deployment, binding, domain, team, empty, owner, secret }
+        Self {
+            organization,
+            project,
+            environment,
+            deployment: draft.deployment,
+            binding,
+            domain,
+            team,
+            empty,
+            owner,
+            secret,
+        }
     }
 
     pub(super) fn reads(&self) -> Vec<Call> {
@@ -66,7 +75,7 @@ impl Things {
             |field, document, id: &str, onlooker| Call { field, document, variables: json!({ "id": id }), onlooker };
         let environment = &self.environment.id;
         let deployment = &self.deployment.id;
-        let calls = vec![
+        vec![
             Call {
                 field: "Query.accessDecision",
                 document: "query($id: String!, $of: String) {
@@ -114,6 +123,18 @@ impl Things {
                 deployment,
                 "ok",
             ),
+            call(
+                "Environment.domains",
+                "query($id: ID!) { environment(id: $id) { domains { nodes { id } } } }",
+                environment,
+                "ok",
+            ),
+            call(
+                "Environment.edgeSettings",
+                "query($id: ID!) { environment(id: $id) { edgeSettings { version } } }",
+                environment,
+                "FORBIDDEN",
+            ),
             call("Deployment.log", "query($id: ID!) { deployment(id: $id) { log { text } } }", deployment, "FORBIDDEN"),
             call(
                 "Project.variables",
@@ -133,8 +154,7 @@ impl Things {
                 environment,
                 "FORBIDDEN",
             ),
-        ];
-        calls.into_iter().chain(permits_of_the_edge::reads(self)).collect()
+        ]
     }
 
     /// In an order in which the owner can do them one after the other.
@@ -146,8 +166,7 @@ impl Things {
             variables: json!({ "input": input }),
             onlooker,
         };
-        let named = |id: &str| json!({ "id": id, "name": "New name", "expectedVersion": 1 });
-        let calls = vec![
+        vec![
             call(
                 "Mutation.createOrganization",
                 "mutation($input: CreateOrganizationInput!) { createOrganization(input: $input) { organization { id } } }",
@@ -172,46 +191,7 @@ impl Things {
                 draft_input(&self.environment, &files, None)["input"].clone(),
                 "FORBIDDEN",
             ),
-            call(
-                "Mutation.updateOrganization",
-                "mutation($input: UpdateOrganizationInput!) { updateOrganization(input: $input) { organization { id } } }",
-                named(&self.organization),
-                "FORBIDDEN",
-            ),
-            call(
-                "Mutation.updateProject",
-                "mutation($input: UpdateProjectInput!) { updateProject(input: $input) { project { id } } }",
-                named(&self.project),
-                "FORBIDDEN",
-            ),
-            call(
-                "Mutation.updateEnvironment",
-                "mutation($input: UpdateEnvironmentInput!) { updateEnvironment(input: $input) { environment { id } } }",
-                named(&self.environment.id),
-                "FORBIDDEN",
-            ),
-            call(
-                "Mutation.setVariables",
-                "mutation($input: SetVariablesInput!) { setVariables(input: $input) { variables { name } } }",
-                json!({ "scope": self.environment.id,
-                    "variables": [{ "name": "LEVEL", "value": "info", "secret": false }] }),
-                "FORBIDDEN",
-            ),
-            // Who may not view variables is told that there is none.
-            call(
-                "Mutation.revealSecret",
-                "mutation($input: RevealSecretInput!) { revealSecret(input: $input) { name } }",
-                json!({ "id": self.secret }),
-                "NOT_FOUND",
-            ),
-            call(
-                "Mutation.unsetVariables",
-                "mutation($input: UnsetVariablesInput!) { unsetVariables(input: $input) { unsetIds } }",
-                json!({ "scope": self.environment.id, "variables": [{ "name": "TOKEN" }] }),
-                "FORBIDDEN",
-            ),
-        ];
-        calls.into_iter().chain(permits_of_the_edge::makes(self)).collect()
+        ]
     }
 
     /// What comes after that, in an order in which the owner can do it.
@@ -339,7 +319,10 @@ async fn no_field_forgets_its_permit() {
     let (ada, onlooker) = (server.sign_up("ada").await, server.sign_up("onlooker").await);
     let stranger = server.sign_up("stranger").await;
     let things = Things::new(&ada, &onlooker).await;
-    let calls: Vec<Call> = [things.reads(), things.makes(), things.ends()].into_iter().flatten().collect();
+    let calls: Vec<Call> = [things.reads(), things.makes(), things.changes_of_environments(), things.ends()]
+        .into_iter()
+        .flatten()
+        .collect();
     let mut listed: BTreeSet<&str> = calls.iter().map(|call| call.field).collect();
     listed.extend(super::permits_of_access::FIELDS);
     listed.extend(super::permits_of_people::FIELDS);

@@ -1,10 +1,92 @@
-//! The calls about deployments for the story of permits: what is done to one after it was deployed.
+//! The calls about environments and deployments for the story of permits: their domains, edge and variables, and what is done
+//! to a deployment after it was deployed.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::permits::{Call, Things};
 
 impl Things {
+    /// What is changed of things and of the environment beside its deployments.
+    pub(super) fn changes_of_environments(&self) -> Vec<Call> {
+        let call = |field, document, input: Value, onlooker| Call {
+            field,
+            document,
+            variables: json!({ "input": input }),
+            onlooker,
+        };
+        let named = |id: &str| json!({ "id": id, "name": "New name", "expectedVersion": 1 });
+        vec![
+            call(
+                "Mutation.addDomain",
+                "mutation($input: AddDomainInput!) { addDomain(input: $input) { domain { id } } }",
+                json!({ "name": "new.customer.test", "environmentId": self.environment.id }),
+                "FORBIDDEN",
+            ),
+            call(
+                "Mutation.updateEdgeSettings",
+                "mutation($input: UpdateEdgeSettingsInput!) { updateEdgeSettings(input: $input) { settings { version } } }",
+                json!({ "environmentId": self.environment.id, "compression": false, "expectedVersion": 0 }),
+                "FORBIDDEN",
+            ),
+            call(
+                "Mutation.updateDomain",
+                "mutation($input: UpdateDomainInput!) { updateDomain(input: $input) { domain { id } } }",
+                json!({ "id": self.domain, "redirectToHttps": false }),
+                "FORBIDDEN",
+            ),
+            call(
+                "Mutation.verifyDomain",
+                "mutation($input: VerifyDomainInput!) { verifyDomain(input: $input) { domain { id } } }",
+                json!({ "id": self.domain }),
+                "FORBIDDEN",
+            ),
+            call(
+                "Mutation.removeDomain",
+                "mutation($input: RemoveDomainInput!) { removeDomain(input: $input) { removedId } }",
+                json!({ "id": self.domain }),
+                "FORBIDDEN",
+            ),
+            call(
+                "Mutation.updateOrganization",
+                "mutation($input: UpdateOrganizationInput!) { updateOrganization(input: $input) { organization { id } } }",
+                named(&self.organization),
+                "FORBIDDEN",
+            ),
+            call(
+                "Mutation.updateProject",
+                "mutation($input: UpdateProjectInput!) { updateProject(input: $input) { project { id } } }",
+                named(&self.project),
+                "FORBIDDEN",
+            ),
+            call(
+                "Mutation.updateEnvironment",
+                "mutation($input: UpdateEnvironmentInput!) { updateEnvironment(input: $input) { environment { id } } }",
+                named(&self.environment.id),
+                "FORBIDDEN",
+            ),
+            call(
+                "Mutation.setVariables",
+                "mutation($input: SetVariablesInput!) { setVariables(input: $input) { variables { name } } }",
+                json!({ "scope": self.environment.id,
+                    "variables": [{ "name": "LEVEL", "value": "info", "secret": false }] }),
+                "FORBIDDEN",
+            ),
+            // Who may not view variables is told that there is none.
+            call(
+                "Mutation.revealSecret",
+                "mutation($input: RevealSecretInput!) { revealSecret(input: $input) { name } }",
+                json!({ "id": self.secret }),
+                "NOT_FOUND",
+            ),
+            call(
+                "Mutation.unsetVariables",
+                "mutation($input: UnsetVariablesInput!) { unsetVariables(input: $input) { unsetIds } }",
+                json!({ "scope": self.environment.id, "variables": [{ "name": "TOKEN" }] }),
+                "FORBIDDEN",
+            ),
+        ]
+    }
+
     /// What can be done to the deployment once it is the active one, and to where it is.
     pub(super) fn changes_of_deployments(&self) -> Vec<Call> {
         let mut all = vec![
