@@ -80,6 +80,7 @@ prepare() {
     # A DNS server and an authority that issues certificates, for stories about custom domains.
     PATH="$PATH:/usr/sbin" command -v nsd >/dev/null || missing="$missing nsd"
     command -v pebble >/dev/null || missing="$missing pebble"
+    command -v git >/dev/null || missing="$missing git"
     command -v cc >/dev/null || missing="$missing build-essential"
     if [ -n "$missing" ]; then
         echo "missing:$missing"
