@@ -135,12 +135,12 @@ enum Verdict {
 /// are left to the action.
 fn verdict(deployment: &Deployment) -> Verdict {
     let action = deployment.action.as_ref().map(|action| action.state.as_str());
-    let finished = matches!(action, None | Some("SUCCEEDED" | "FAILED"));
+    let finished = matches!(action, None | Some("SUCCEEDED" | "FAILED" | "CANCELLED" | "SKIPPED"));
     match State::parse(&deployment.state) {
         Some(State::Cancelled | State::Skipped | State::Deleted) => Verdict::Failed,
         Some(State::Failed) if finished => Verdict::Failed,
         state => match action {
-            Some("FAILED") => Verdict::Failed,
+            Some("FAILED" | "CANCELLED" | "SKIPPED") => Verdict::Failed,
             Some("SUCCEEDED") => Verdict::Done,
             None if state == Some(State::Active) => Verdict::Done,
             None | Some(_) => Verdict::Going,
@@ -271,6 +271,7 @@ mod tests {
             ("ACTIVE", Some("SUCCEEDED"), Verdict::Done),
             ("READY", Some("SUCCEEDED"), Verdict::Done),
             ("READY", Some("FAILED"), Verdict::Failed),
+            ("RETIRED", Some("CANCELLED"), Verdict::Failed),
             ("FAILED", Some("UNDOING"), Verdict::Going),
             ("FAILED", Some("FAILED"), Verdict::Failed),
             ("SKIPPED", Some("QUEUED"), Verdict::Failed),

@@ -14,6 +14,7 @@ mod failure;
 mod follow;
 mod help;
 mod key;
+mod lifecycle;
 mod list;
 mod measure;
 mod output;
@@ -35,6 +36,7 @@ pub use self::{
     deploy::DeployArgs,
     exit::Exit,
     key::{KeyCommand, ServiceAccountCommand},
+    lifecycle::{DeploymentArgs, PromoteArgs},
     list::{DeploymentsArgs, EnvironmentsArgs, LogArgs, ProjectsArgs},
     people::{AcceptArgs, InviteArgs, TeamCommand},
     rollback::RollbackArgs,
@@ -46,7 +48,7 @@ pub use self::{
     variables::VariablesCommand,
     who::{ReviewArgs, WhoCanArgs},
 };
-use self::{client::Client, failure::Failure, output::Output};
+use self::{client::Client, failure::Failure, lifecycle::Verb, output::Output};
 
 /// An open control plane for deployment platforms
 #[derive(Parser, Debug)]
@@ -129,6 +131,18 @@ pub enum ClientCommand {
     Deploy(DeployArgs),
     /// Go back to an earlier deployment
     Rollback(RollbackArgs),
+    /// Bring the same version up again, with today's variables, on a link of its own
+    Redeploy(DeploymentArgs),
+    /// Bring a deployment's version to another environment of its project
+    Promote(PromoteArgs),
+    /// Stop a deployment that is not the active one, and keep its code and assets
+    Retire(DeploymentArgs),
+    /// Start a retired deployment again
+    Revive(DeploymentArgs),
+    /// Stop what is under way on a deployment, and leave nothing behind
+    Cancel(DeploymentArgs),
+    /// Remove a deployment that is not the active one, with its code and assets, for ever
+    Delete(DeploymentArgs),
     /// List, set and unset variables of a project or an environment
     #[command(subcommand)]
     Variables(VariablesCommand),
@@ -206,6 +220,12 @@ async fn run(command: ClientCommand, server: Option<&str>, output: Output) -> Re
         ClientCommand::Log(args) => list::log(client, output, args).await,
         ClientCommand::Deploy(args) => deploy::run(client, output, args).await,
         ClientCommand::Rollback(args) => rollback::run(client, output, args).await,
+        ClientCommand::Redeploy(args) => lifecycle::run(client, output, Verb::Redeploy, args).await,
+        ClientCommand::Promote(args) => lifecycle::promote(client, output, args).await,
+        ClientCommand::Retire(args) => lifecycle::run(client, output, Verb::Retire, args).await,
+        ClientCommand::Revive(args) => lifecycle::run(client, output, Verb::Revive, args).await,
+        ClientCommand::Cancel(args) => lifecycle::run(client, output, Verb::Cancel, args).await,
+        ClientCommand::Delete(args) => lifecycle::run(client, output, Verb::Delete, args).await,
         ClientCommand::Variables(command) => variables::run(client, output, command).await,
         ClientCommand::Team(command) => people::team(client, output, command).await,
         ClientCommand::Invite(args) => people::invite(client, output, args).await,

@@ -5,7 +5,7 @@ mod failing;
 mod kill;
 mod machine;
 pub(crate) mod program;
-mod site;
+pub(crate) mod site;
 mod switch;
 mod undo;
 pub(crate) mod visitor;

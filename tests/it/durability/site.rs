@@ -170,7 +170,7 @@ pub(super) fn never_broke(kind: Kind, seen: &Seen, order: &[&str]) {
 }
 
 /// Tells the story of every case, some at a time, and fails with the names of all that ended badly.
-pub(super) async fn every<C: Debug, F: Future<Output = ()>>(cases: Vec<C>, story: impl Fn(C) -> F) {
+pub(crate) async fn every<C: Debug, F: Future<Output = ()>>(cases: Vec<C>, story: impl Fn(C) -> F) {
     assert!(!cases.is_empty(), "there is no case");
     let (count, began) = (cases.len(), std::time::Instant::now());
     let told = stream::iter(cases).map(|case| {

@@ -1,6 +1,7 @@
 //! The life of deployments, told through the API of a real server: every action in every state, retirement and revival.
 
 mod cells;
+mod deaths;
 mod history;
 mod visits;
 
