@@ -7,7 +7,22 @@ use super::{Cli, exit::Exit};
 /// Every visible command, by what people come for.
 const GROUPS: [(&str, &[&str]); 7] = [
     ("Account", &["signup", "login", "logout", "whoami"]),
-    ("Deploy", &["deploy", "rollback", "deployments", "log", "variables"]),
+    (
+        "Deploy",
+        &[
+            "deploy",
+            "rollback",
+            "promote",
+            "redeploy",
+            "retire",
+            "revive",
+            "cancel",
+            "delete",
+            "deployments",
+            "log",
+            "variables",
+        ],
+    ),
     ("Organize", &["create", "organizations", "projects", "environments"]),
     ("People", &["team", "invite", "accept", "key", "service-account"]),
     ("Access", &["grant", "revoke", "bindings", "roles", "explain", "who-can", "review", "audit"]),
