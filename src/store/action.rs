@@ -171,12 +171,6 @@ pub async fn latest_of(
     visible: &Visible<cap::DeploymentView>,
     deployments: &[DeploymentId],
 ) -> Result<Vec<Model>> {
-    use entities::environment;
-    let environments = Query::select()
-        .column(environment::Column::Id)
-        .from(environment::Entity)
-        .cond_where(super::visible::environments(visible))
-        .take();
     let newer = Query::select()
         .expr(Expr::value(1))
         .from_as(Entity, "newer")
@@ -184,7 +178,7 @@ pub async fn latest_of(
         .and_where(Expr::col(("newer", Column::Id)).gt(Expr::col((Entity, Column::Id))))
         .take();
     let select = Entity::find()
-        .filter(Column::EnvironmentId.in_subquery(environments))
+        .filter(Column::EnvironmentId.in_subquery(super::visible::environment_ids(visible)))
         .filter(Column::DeploymentId.is_in(deployments.iter().map(|id| id.0)))
         .filter(Expr::exists(newer).not());
     select.all(&store.db).await.map_err(sql)

@@ -9,7 +9,7 @@ use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, Query
 
 use entities::certificate::{ActiveModel, Column, Entity, Model};
 use entities::ids::{DomainId, Id};
-use entities::{acme_account, domain, environment};
+use entities::{acme_account, domain};
 
 use super::source::Connected;
 use super::{Source, Store, Write, sql, visible};
@@ -25,15 +25,10 @@ pub async fn of_domains(
     visible: &Visible<cap::DomainView>,
     domains: &[DomainId],
 ) -> Result<Vec<Model>> {
-    let environments = Query::select()
-        .column(environment::Column::Id)
-        .from(environment::Entity)
-        .cond_where(visible::environments(visible))
-        .take();
     let seen = Query::select()
         .column(domain::Column::Id)
         .from(domain::Entity)
-        .and_where(domain::Column::EnvironmentId.in_subquery(environments))
+        .and_where(domain::Column::EnvironmentId.in_subquery(visible::environment_ids(visible)))
         .and_where(domain::Column::Id.is_in(domains.iter().map(|id| id.uuid())))
         .take();
     Entity::find().filter(Column::DomainId.in_subquery(seen)).all(source.connection()).await.map_err(sql)

@@ -1,7 +1,7 @@
 //! Deployments and their manifests. People read and draft them with a permit; a worker moves them on with its lease.
 
 use chrono::{DateTime, Utc};
-use sea_orm::sea_query::{Expr, Query};
+use sea_orm::sea_query::Expr;
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, Select,
 };
@@ -108,13 +108,8 @@ pub async fn by_ids(
     visible: &Visible<cap::DeploymentView>,
     ids: &[DeploymentId],
 ) -> Result<Vec<Model>> {
-    let environments = Query::select()
-        .column(environment::Column::Id)
-        .from(environment::Entity)
-        .cond_where(visible::environments(visible))
-        .take();
     let select = Entity::find()
-        .filter(Column::EnvironmentId.in_subquery(environments))
+        .filter(Column::EnvironmentId.in_subquery(visible::environment_ids(visible)))
         .filter(Column::Id.is_in(ids.iter().map(|id| id.uuid())));
     select.all(source.connection()).await.map_err(sql)
 }

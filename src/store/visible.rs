@@ -42,6 +42,11 @@ pub(super) fn projects<C: Held>(visible: &Visible<C>) -> Condition {
     ])
 }
 
+/// The ids of the environments that the actor may see, for what is found by its environment.
+pub(super) fn environment_ids<C: Held>(visible: &Visible<C>) -> SelectStatement {
+    Query::select().column(environment::Column::Id).from(environment::Entity).cond_where(environments(visible)).take()
+}
+
 /// Environments that the actor may see.
 pub(super) fn environments<C: Held>(visible: &Visible<C>) -> Condition {
     let scopes = visible.scopes();
