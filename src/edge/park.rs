@@ -29,6 +29,9 @@ const PROGRAM_WAIT: Duration = Duration::from_secs(30);
 /// What names itself so looks at everything and needs nothing.
 const CRAWLERS: [&str; 4] = ["bot", "crawl", "spider", "slurp"];
 
+/// What a crawler reads, who wakes nobody.
+const ASLEEP: &str = "this deployment is retired";
+
 /// Who waits, by deployment and address.
 #[derive(Default)]
 pub(super) struct Parking(Mutex<HashMap<String, HashMap<IpAddr, usize>>>);
@@ -91,32 +94,48 @@ impl Visitor<'_> {
 
 /// A claim on the target of `host`; if that sleeps, once it is awake.
 pub(super) async fn claim(shared: &Arc<Shared>, host: &str, visitor: &Visitor<'_>) -> Result<Claim, Problem> {
-    let mut applied = shared.table.watch();
-    let mut place = None;
+    match found(shared, host, visitor)? {
+        Found::Awake(claim) => Ok(claim),
+        Found::Asleep(deployment) => wait(shared, host, visitor, &deployment).await,
+    }
+}
+
+enum Found {
+    Awake(Claim),
+    /// It is being woken; which deployment that is.
+    Asleep(String),
+}
+
+fn found(shared: &Shared, host: &str, visitor: &Visitor<'_>) -> Result<Found, Problem> {
+    let claim = match shared.table.claim(host) {
+        Lookup::Found(claim) => claim,
+        Lookup::Unknown { inside: true } => return Err(Problem::UnknownLink),
+        Lookup::Unknown { inside: false } => return Err(Problem::UnknownDomain),
+    };
+    let target = claim.target();
+    match target.route.target {
+        TargetSpec::Asleep if visitor.is_crawler() => return Err(Problem::Stopped(ASLEEP.to_owned())),
+        TargetSpec::Asleep => target.wake(shared.config.wake.as_ref()),
+        TargetSpec::Waking => {}
+        TargetSpec::Starting
+        | TargetSpec::Failed { .. }
+        | TargetSpec::Stopped { .. }
+        | TargetSpec::Static(_)
+        | TargetSpec::Process(_) => return Ok(Found::Awake(claim)),
+    }
+    Ok(Found::Asleep(target.route.deployment.clone()))
+}
+
+async fn wait(shared: &Arc<Shared>, host: &str, visitor: &Visitor<'_>, deployment: &str) -> Result<Claim, Problem> {
+    let _place = Parking::enter(shared, deployment, visitor.address).ok_or(Problem::Starting)?;
     let patience = tokio::time::sleep(visitor.patience());
     tokio::pin!(patience);
+    let mut applied = shared.table.watch();
     loop {
-        applied.borrow_and_update();
-        let claim = match shared.table.claim(host) {
-            Lookup::Found(claim) => claim,
-            Lookup::Unknown { inside: true } => return Err(Problem::UnknownLink),
-            Lookup::Unknown { inside: false } => return Err(Problem::UnknownDomain),
-        };
-        let target = claim.target();
-        match target.route.target {
-            TargetSpec::Asleep if visitor.is_crawler() => return Err(Problem::Stopped(ASLEEP.to_owned())),
-            TargetSpec::Asleep => target.wake(shared.config.wake.as_ref()),
-            TargetSpec::Waking => {}
-            TargetSpec::Starting
-            | TargetSpec::Failed { .. }
-            | TargetSpec::Stopped { .. }
-            | TargetSpec::Static(_)
-            | TargetSpec::Process(_) => return Ok(claim),
+        // It may have woken before the watch began, so it is looked for first.
+        if let Found::Awake(claim) = found(shared, host, visitor)? {
+            return Ok(claim);
         }
-        if place.is_none() {
-            place = Some(Parking::enter(shared, &target.route.deployment, visitor.address).ok_or(Problem::Starting)?);
-        }
-        drop(claim);
         tokio::select! {
             changed = applied.changed() => if changed.is_err() { return Err(Problem::Starting) },
             () = &mut patience => return Err(Problem::Starting),
@@ -124,6 +143,3 @@ pub(super) async fn claim(shared: &Arc<Shared>, host: &str, visitor: &Visitor<'_
         }
     }
 }
-
-/// What a visitor reads who does not wake it.
-const ASLEEP: &str = "this deployment is retired";
