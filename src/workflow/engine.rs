@@ -78,8 +78,7 @@ async fn until_unwanted(shop: &Workshop, lease: &Lease) -> Result<()> {
     // What has failed because somebody wants it stopped is no failure.
     if outcome.is_err() && action::is_unwanted(&shop.app.store, lease).await? {
         action::set_state(&shop.app.store, lease, ActionState::Undoing, Some(CANCELLED)).await?;
-        let (name, steps) = steps_of(lease.action().kind);
-        return undo(shop, lease, name, steps, CANCELLED).await;
+        return undo(shop, lease, CANCELLED).await;
     }
     outcome
 }
@@ -119,7 +118,7 @@ async fn attempt(shop: &Workshop, lease: &Lease) -> Result<()> {
     let begun = action::steps(store, lease).await?;
     if lease.action().state == ActionState::Undoing {
         let reason = lease.action().error.clone().unwrap_or_default();
-        return undo(shop, lease, name, steps, &reason).await;
+        return undo(shop, lease, &reason).await;
     }
     for (position, step) in steps.iter().enumerate() {
         let done = begun.iter().any(|row| row.position == place(position) && row.finished_at.is_some());
@@ -143,7 +142,7 @@ async fn attempt(shop: &Workshop, lease: &Lease) -> Result<()> {
                     tracing::error!(action = %lease.action().id, step = step.name, error = text, "a step failed");
                 }
                 action::set_state(store, lease, ActionState::Undoing, Some(&reason)).await?;
-                return undo(shop, lease, name, steps, &reason).await;
+                return undo(shop, lease, &reason).await;
             }
             Err(error) => return Err(error),
         }
@@ -167,8 +166,9 @@ fn steps_of(kind: ActionKind) -> (&'static str, &'static [Step]) {
 }
 
 /// Takes back what was begun, the last step first. What cannot be taken back now is tried again with the next lease.
-async fn undo(shop: &Workshop, lease: &Lease, name: &str, steps: &[Step], reason: &str) -> Result<()> {
+async fn undo(shop: &Workshop, lease: &Lease, reason: &str) -> Result<()> {
     let store = &shop.app.store;
+    let (name, steps) = steps_of(lease.action().kind);
     let (on_the_way, end) = ends(lease.action().kind, action::is_unwanted(store, lease).await?);
     let seen = deployment::leased(store, lease).await?.state;
     if seen == DeploymentState::Ready

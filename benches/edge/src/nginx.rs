@@ -39,6 +39,7 @@ http {{
     // Killed as a whole: without a master there is one process.
     let child = command.args(["-g", "master_process off;"]).stdout(Stdio::null()).spawn()?;
     let running = Running::new(child, address);
+    // It tells nobody when it listens, so it is asked.
     for _ in 0..100 {
         if TcpStream::connect(&running.address).is_ok() {
             return Ok(running);

@@ -52,6 +52,17 @@ async fn becomes(client: &Client, environment: &Environment, state: &str, reason
     .await
 }
 
+/// A site of Ada's with a domain that is proved.
+async fn verified(server: &TestServer, dns: &DnsServer) -> (Client, Environment, Value) {
+    let ada = server.sign_up("ada").await;
+    let environment = ada.create_site().await;
+    ada.deploy_static(&environment, &[("index.html", b"hello")]).await;
+    let domain = add(&ada, &environment, NAME).await;
+    dns.set(&[EDGE, HERE, &proof(&domain)]).await;
+    becomes(&ada, &environment, "VERIFIED", "the proof is there").await;
+    (ada, environment, domain)
+}
+
 #[tokio::test]
 async fn a_domain_is_verified_and_lost_and_noticed() {
     let dns = DnsServer::start(&[EDGE]).await;
@@ -115,12 +126,7 @@ async fn a_name_that_leads_elsewhere_is_lost_and_goes_on_being_served() {
 async fn a_dns_server_that_is_silent_takes_nothing_away() {
     let mut dns = DnsServer::start(&[EDGE, HERE]).await;
     let server = server(&dns).await;
-    let ada = server.sign_up("ada").await;
-    let environment = ada.create_site().await;
-    ada.deploy_static(&environment, &[("index.html", b"hello")]).await;
-    let domain = add(&ada, &environment, NAME).await;
-    dns.set(&[EDGE, HERE, &proof(&domain)]).await;
-    becomes(&ada, &environment, "VERIFIED", "the proof is there").await;
+    let (ada, environment, domain) = verified(&server, &dns).await;
     dns.stop();
     for _ in 0..2 {
         let answer = ada.ok(VERIFY, json!({ "id": domain["id"] })).await;
@@ -200,12 +206,7 @@ async fn names_that_cannot_be_are_refused() {
 async fn a_domain_goes_with_its_environment() {
     let dns = DnsServer::start(&[EDGE, HERE]).await;
     let server = server(&dns).await;
-    let ada = server.sign_up("ada").await;
-    let environment = ada.create_site().await;
-    ada.deploy_static(&environment, &[("index.html", b"hello")]).await;
-    let domain = add(&ada, &environment, NAME).await;
-    dns.set(&[EDGE, HERE, &proof(&domain)]).await;
-    becomes(&ada, &environment, "VERIFIED", "the proof is there").await;
+    let (ada, environment, domain) = verified(&server, &dns).await;
     let delete = "mutation($id: ID!) { deleteEnvironment(input: { id: $id }) { deletedId } }";
     ada.ok(delete, json!({ "id": environment.id })).await;
     eventually("it is served no more", async || (server.get(NAME, "/").await.status == 404).then_some(())).await;
