@@ -1,4 +1,4 @@
-//! Asks DNS about customers' domains: is the proof there, and does the name lead here. Nothing is remembered between two
+//! Asks DNS about customers' domains: is the proof there, and does the name lead here. And where hosts are that customers name. Nothing is remembered between two
 //! questions, so that a change is seen at once. It must not know what follows from the answers.
 
 use std::collections::BTreeSet;
@@ -87,6 +87,17 @@ impl Dns {
                 let silence = || Finding::Unclear("DNS did not answer in time".to_owned());
                 Seen { proof: silence(), delegation: silence(), texts: Vec::new() }
             }
+        }
+    }
+
+    /// Where a host is; nowhere if there is no such host.
+    ///
+    /// # Errors
+    /// Why nobody knows, in words.
+    pub async fn reach(&self, host: &str) -> Result<Vec<IpAddr>, String> {
+        match tokio::time::timeout(ALTOGETHER, self.addresses(host)).await {
+            Ok(found) => found.map(|addresses| addresses.into_iter().collect()),
+            Err(_) => Err("DNS did not answer in time".to_owned()),
         }
     }
 

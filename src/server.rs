@@ -16,13 +16,14 @@ use crate::config::{Config, Isolation};
 use crate::dns::Dns;
 use crate::edge::{EdgeConfig, EdgeHandle};
 use crate::error::{Error, Result};
+use crate::mail::Mailer;
 use crate::runtime::artifacts::Artifacts;
 use crate::runtime::process::ProcessDriver;
 use crate::runtime::{Driver, Machine};
 use crate::service::keys::Keys;
 use crate::service::session::Limits;
 use crate::service::{App, vault};
-use crate::store::{Store, action, git_request};
+use crate::store::{Store, action, delivery, git_request};
 use crate::sys::random;
 use crate::tasks::routes::Publisher;
 use crate::workflow::{Workshop, engine};
@@ -146,6 +147,7 @@ pub async fn start(config: Config) -> Result<Server> {
     let driver = driver(&config, &executable).await?;
     let target = config.domain_target.clone().map_or_else(|| config.base_domain.to_string(), |name| name.to_string());
     let dns = Dns::open(config.dns_resolver, target)?;
+    let mailer = mailer(&config)?;
     let api_listener = listen(config.listen).await?;
     let edge_listener = listen(config.edge_listen).await?;
     let tls_listener = match config.edge_tls_listen {
@@ -166,6 +168,8 @@ pub async fn start(config: Config) -> Result<Server> {
         artifacts,
         driver,
         dns,
+        mailer,
+        to_send: Arc::new(Notify::new()),
         accepted: Arc::new(Notify::new()),
         fetch_wanted: Arc::new(Notify::new()),
         unwanted: Arc::new(Notify::new()),
@@ -195,6 +199,8 @@ pub async fn start(config: Config) -> Result<Server> {
     let owner = replica(&app.config.data).await?;
     action::release_all(&app.store, &owner).await?;
     git_request::release_all(&app.store, &owner).await?;
+    delivery::release_all(&app.store, &owner).await?;
+    tasks.spawn(tasks::outbox::run(app.clone(), owner.clone(), stop.clone()));
     tasks.spawn(tasks::git::run(app.clone(), owner.clone(), stop.clone()));
     let shop = Arc::new(Workshop { app: app.clone(), edge: edge.clone(), publisher: publisher.clone() });
     tasks.spawn(engine::run(shop, owner, stop.clone()));
@@ -268,6 +274,11 @@ async fn driver(config: &Config, executable: &Path) -> Result<Arc<dyn Driver>> {
         tracing::warn!(missing, why, "programs are not isolated completely: deploy only what you trust");
     }
     Ok(Arc::new(driver))
+}
+
+fn mailer(config: &Config) -> Result<Mailer> {
+    let login = config.mail.user.as_deref().zip(config.smtp_password.as_deref());
+    Mailer::open(config.mail.smtp.as_deref(), login, &config.mail.from, config.data.join("mail"))
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener> {

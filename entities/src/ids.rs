@@ -125,6 +125,14 @@ ids! {
     GitRequestId = "grq";
     /// An address that deploys.
     DeployHookId = "hok";
+    /// An address that is told of events.
+    WebhookId = "whk";
+    /// Something that is on its way to a webhook, or to somebody by mail.
+    DeliveryId = "dlv";
+    /// One attempt to deliver.
+    DeliveryAttemptId = "dla";
+    /// Something that happened, and that others are told of.
+    EventId = "evt";
 }
 
 #[cfg(test)]

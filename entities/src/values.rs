@@ -8,6 +8,14 @@ macro_rules! words {
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum)]
         #[sea_orm(rs_type = "String", db_type = "String(StringLen::N(32))")]
         pub enum $name { $($(#[$vdoc])* #[sea_orm(string_value = $text)] $variant),* }
+
+        impl $name {
+            /// The word in columns.
+            #[must_use]
+            pub const fn word(self) -> &'static str {
+                match self { $(Self::$variant => $text),* }
+            }
+        }
     )* };
 }
 
@@ -162,6 +170,44 @@ words! {
         Failed = "failed",
         /// Nothing was to be done.
         Skipped = "skipped",
+    }
+    /// Something that others are told of.
+    EventKind {
+        /// A deployment serves: it became the active one, or was re-deployed.
+        DeploymentSucceeded = "deployment.succeeded",
+        /// A deployment did not come to serve.
+        DeploymentFailed = "deployment.failed",
+        /// An earlier deployment is the active one again.
+        DeploymentRolledBack = "deployment.rolled_back",
+        /// A deployment was stopped, its code and assets kept.
+        DeploymentRetired = "deployment.retired",
+        /// A retired deployment serves again.
+        DeploymentRevived = "deployment.revived",
+        /// Somebody stopped a deployment.
+        DeploymentCancelled = "deployment.cancelled",
+        /// A deployment was not begun, since a newer one was queued behind it.
+        DeploymentSkipped = "deployment.skipped",
+        /// A deployment is gone with its code and assets.
+        DeploymentDeleted = "deployment.deleted",
+        /// A custom domain is proved and leads here.
+        DomainVerified = "domain.verified",
+        /// A custom domain is proved no more, or leads elsewhere.
+        DomainLost = "domain.lost",
+        /// Somebody tries a webhook.
+        Ping = "ping",
+        /// Somebody is invited; by mail only.
+        Invitation = "invitation",
+    }
+    /// Where a delivery stands.
+    DeliveryState {
+        /// It is to be sent, for the first time or again.
+        Waiting = "waiting",
+        /// It was taken.
+        Delivered = "delivered",
+        /// It was not, however often it was tried.
+        Dead = "dead",
+        /// Whoever it would have been sent for may not know of it.
+        Withheld = "withheld",
     }
     /// How an attempt ended that the audit log tells of.
     AuditOutcome {

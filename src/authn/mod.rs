@@ -6,6 +6,7 @@ pub mod master_key;
 pub mod opaque;
 pub mod passwords;
 pub mod rate_limit;
+pub mod signing;
 
 pub mod tokens;
 pub mod webhook;

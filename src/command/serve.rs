@@ -73,7 +73,8 @@ fn configured(args: ServeArgs) -> Result<Config> {
         ..Layer::default()
     };
     let config = Config::defaults("data".into())?.with(file)?.with(flags)?;
-    Ok(Config { master_key: env::var("REEVE_MASTER_KEY"), ..config })
+    let (master_key, smtp_password) = (env::var("REEVE_MASTER_KEY"), env::var("REEVE_SMTP_PASSWORD"));
+    Ok(Config { master_key, smtp_password, ..config })
 }
 
 fn address(flag: &str, text: &str) -> Result<std::net::SocketAddr> {

@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use crate::acme::Authority;
 use crate::authz::Packs;
-use crate::domain::host::{BaseDomain, HostName};
+use crate::domain::host::{BaseDomain, HostName, Link};
 use crate::domain::quote;
 use crate::error::{Error, Result};
 use crate::store::Store;
@@ -51,6 +51,12 @@ pub struct Config {
     pub policy: Policy,
     /// Where repositories may be.
     pub git: Git,
+    /// How others are told of what happens.
+    pub outbox: Outbox,
+    /// How mail is sent.
+    pub mail: Mail,
+    /// The password of the mail server.
+    pub smtp_password: Option<String>,
     /// Attempts to sign in or up, from one client address.
     pub sign_in_attempts_per_minute: NonZeroU32,
     /// How long a worker may be silent before another takes over its action.
@@ -104,6 +110,45 @@ pub struct Git {
     pub timeout_seconds: u64,
 }
 
+/// How others are told of what happens.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Outbox {
+    /// Whether webhooks may be on this machine, or in a network that is not public.
+    pub private_addresses: bool,
+    /// After so many seconds, an answer is not waited for any more.
+    pub timeout_seconds: u64,
+    /// So many seconds after the first attempt comes the second; each later one is waited for about four times as long as
+    /// the one before.
+    pub retry_seconds: f64,
+}
+
+impl Default for Outbox {
+    fn default() -> Self {
+        // The eighth attempt comes about a day after the first.
+        Self { private_addresses: false, timeout_seconds: 15, retry_seconds: 12.0 }
+    }
+}
+
+/// How mail is sent.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Mail {
+    /// The mail server, as `smtps://host` or `smtp://host:587?tls=required`; a folder below the data folder takes the mails
+    /// where there is none.
+    pub smtp: Option<String>,
+    /// Who signs in there.
+    pub user: Option<String>,
+    /// Who mails are from.
+    pub from: String,
+}
+
+impl Default for Mail {
+    fn default() -> Self {
+        Self { smtp: None, user: None, from: "Reeve <reeve@localhost>".to_owned() }
+    }
+}
+
 impl Default for Git {
     fn default() -> Self {
         Self { protocols: vec!["https".to_owned()], private_addresses: false, timeout_seconds: 120 }
@@ -154,6 +199,10 @@ pub struct Layer {
     pub policy: Option<Policy>,
     /// See [`Config::git`].
     pub git: Option<Git>,
+    /// See [`Config::outbox`].
+    pub outbox: Option<Outbox>,
+    /// See [`Config::mail`].
+    pub mail: Option<Mail>,
     /// See [`Config::sign_in_attempts_per_minute`].
     pub sign_in_attempts_per_minute: Option<NonZeroU32>,
     /// See [`Config::lease`].
@@ -205,6 +254,9 @@ impl Config {
             domain_check: Duration::from_secs(300),
             policy: Policy::default(),
             git: Git::default(),
+            outbox: Outbox::default(),
+            mail: Mail::default(),
+            smtp_password: None,
             sign_in_attempts_per_minute: NonZeroU32::MIN.saturating_add(29),
             lease: Duration::from_secs(15),
             drain_grace: Duration::from_secs(30),
@@ -239,6 +291,8 @@ impl Config {
         self.domain_check = seconds("domain_check_seconds", layer.domain_check_seconds, self.domain_check)?;
         self.policy = layer.policy.unwrap_or(self.policy);
         self.git = layer.git.unwrap_or(self.git);
+        self.outbox = layer.outbox.unwrap_or(self.outbox);
+        self.mail = layer.mail.unwrap_or(self.mail);
         self.sign_in_attempts_per_minute =
             layer.sign_in_attempts_per_minute.unwrap_or(self.sign_in_attempts_per_minute);
         self.lease = seconds("lease_seconds", layer.lease_seconds, self.lease)?;
@@ -263,6 +317,15 @@ impl Config {
         self.database_url.clone().unwrap_or_else(|| Store::sqlite_url(&self.data))
     }
 
+    /// The link of an environment, or of the deployment in it with this number.
+    #[must_use]
+    pub fn link(&self, environment: &str, number: Option<i32>) -> Option<String> {
+        let host = Link::of(environment, number)?.host(&self.base_domain);
+        let (scheme, rest) = self.edge_url.as_deref()?.split_once("://")?;
+        let port = rest.rsplit_once(':').map_or(String::new(), |(_, port)| format!(":{port}"));
+        Some(format!("{scheme}://{host}{port}/"))
+    }
+
     /// Refuses roles that no pack knows.
     ///
     /// # Errors
@@ -278,7 +341,14 @@ impl Config {
             let text = format!("{} is no way to a repository, choose `https`, `http` or `file`", quote(protocol));
             return Err(Error::invalid("git.protocols", "unknown", text));
         }
-        seconds("git.timeout_seconds", Some(self.git.timeout_seconds), Duration::ZERO).map(|_| ())
+        seconds("git.timeout_seconds", Some(self.git.timeout_seconds), Duration::ZERO)?;
+        seconds("outbox.timeout_seconds", Some(self.outbox.timeout_seconds), Duration::ZERO)?;
+        // Half a minute is enough for the last attempt to come two days later.
+        if !(self.outbox.retry_seconds > 0.0 && self.outbox.retry_seconds <= 30.0) {
+            let text = "`outbox.retry_seconds` has to be above 0 and at most 30";
+            return Err(Error::invalid("outbox.retry_seconds", "out_of_range", text));
+        }
+        Ok(())
     }
 }
 

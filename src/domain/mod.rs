@@ -1,5 +1,6 @@
 //! The words and rules of the product as pure values; it must not know databases, GraphQL, HTTP, the clock or the disk.
 
+pub mod address;
 pub mod configuration;
 pub mod custom_domain;
 pub mod deployment;

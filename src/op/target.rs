@@ -1,16 +1,16 @@
 //! What a permit can be wanted for, and on which scope it is judged. It decides nothing.
 
 use entities::ids::{
-    ApiKeyId, BindingId, DeployHookId, DeploymentId, DomainId, EligibleRoleId, EnvironmentId, Id, InvitationId,
-    OrganizationId, PolicyTestId, ProjectId, RoleId, TeamId, TransferId, UserId, VariableId,
+    ApiKeyId, BindingId, DeliveryId, DeployHookId, DeploymentId, DomainId, EligibleRoleId, EnvironmentId, Id,
+    InvitationId, OrganizationId, PolicyTestId, ProjectId, RoleId, TeamId, TransferId, UserId, VariableId, WebhookId,
 };
 
 use crate::authz::{Capability, Kinds, Level, Scope, ScopeFact};
 use crate::error::{Error, Result};
 use crate::store::facts::ScopeFacts;
 use crate::store::{
-    Source, api_key, deploy_hook, domain, eligible_role, facts, invitation, policy_test, role, service_account,
-    transfer, variable,
+    Source, api_key, delivery, deploy_hook, domain, eligible_role, facts, invitation, policy_test, role,
+    service_account, transfer, variable, webhook,
 };
 
 /// What a permit is wanted for.
@@ -40,6 +40,10 @@ pub enum Target {
     Key(ApiKeyId),
     /// A deploy hook, judged on its environment.
     DeployHook(DeployHookId),
+    /// A webhook, judged on its project.
+    Webhook(WebhookId),
+    /// A delivery to a webhook, judged on the project of that.
+    Delivery(DeliveryId),
     /// A variable, judged on what it is set on: on a project under every kind of environment that it counts for.
     Variable(VariableId),
     /// Variables of a scope that count for these kinds of environment.
@@ -62,7 +66,7 @@ macro_rules! targets {
 targets!(
     DeploymentId => Deployment, DomainId => Domain, BindingId => Binding, RoleId => Role, EligibleRoleId => EligibleRole,
     PolicyTestId => PolicyTest, InvitationId => Invitation, TransferId => Transfer, ApiKeyId => Key,
-    DeployHookId => DeployHook, VariableId => Variable
+    DeployHookId => DeployHook, VariableId => Variable, WebhookId => Webhook, DeliveryId => Delivery
 );
 
 macro_rules! scopes {
@@ -90,6 +94,8 @@ pub(super) async fn judged_on(source: &impl Source, target: Target) -> Result<(S
         Target::Deployment(id) => (facts::of_deployment(source, id).await?, id.uuid()),
         Target::Domain(id) => (domain::scope_of(source, id).await?, id.uuid()),
         Target::DeployHook(id) => (deploy_hook::scope_of(source, id).await?, id.uuid()),
+        Target::Webhook(id) => (webhook::scope_of(source, id).await?, id.uuid()),
+        Target::Delivery(id) => (delivery::scope_of(source, id).await?, id.uuid()),
         Target::Binding(id) => (facts::of_binding(source, id).await?, id.uuid()),
         Target::Role(id) => (role::scope_of(source, id).await?, id.uuid()),
         Target::EligibleRole(id) => (eligible_role::scope_of(source, id).await?, id.uuid()),
@@ -124,6 +130,8 @@ pub(super) fn view(target: Target, scope: Scope) -> Capability {
         Target::Scope(scope) | Target::Variables(scope, _) => scope.view(),
         Target::Deployment(_) => Capability::DeploymentView,
         Target::DeployHook(_) => Capability::DeployHookView,
+        // Whoever may not manage them is not told of them.
+        Target::Webhook(_) | Target::Delivery(_) => Capability::ProjectUpdate,
         Target::Variable(_) => Capability::VariableView,
         Target::Domain(_) => Capability::DomainView,
         Target::Invitation(_) if scope.level() == Level::Team => Capability::TeamView,
@@ -144,6 +152,8 @@ pub(super) fn unseen(target: Target) -> Error {
     let kind = match target {
         Target::Scope(scope) | Target::Variables(scope, _) => scope.level().name(),
         Target::DeployHook(_) => "deploy hook",
+        Target::Webhook(_) => "webhook",
+        Target::Delivery(_) => "delivery",
         Target::Variable(_) => "variable",
         Target::Deployment(_) => "deployment",
         Target::Domain(_) => "domain",
@@ -164,6 +174,8 @@ pub fn name(target: Target) -> String {
     match target {
         Target::Scope(scope) | Target::Variables(scope, _) => scope_name(scope),
         Target::DeployHook(id) => id.to_string(),
+        Target::Webhook(id) => id.to_string(),
+        Target::Delivery(id) => id.to_string(),
         Target::Variable(id) => id.to_string(),
         Target::Deployment(id) => id.to_string(),
         Target::Domain(id) => id.to_string(),

@@ -9,6 +9,7 @@ use crate::authn::master_key::MasterKey;
 use crate::config::Config;
 use crate::dns::Dns;
 use crate::error::Result;
+use crate::mail::Mailer;
 use crate::runtime::Driver;
 use crate::runtime::artifacts::Artifacts;
 use crate::store::Store;
@@ -19,6 +20,7 @@ pub mod api_key;
 pub mod artifact;
 pub mod audit;
 pub mod certificate;
+pub mod delivery;
 pub mod deploy_hook;
 pub mod deployment;
 pub mod domain;
@@ -29,6 +31,7 @@ pub mod follow;
 pub mod git;
 pub mod invitation;
 pub mod keys;
+mod letter;
 pub mod notice;
 pub mod organization;
 pub mod presence;
@@ -36,10 +39,12 @@ pub mod project;
 pub mod resolve;
 pub mod service_account;
 pub mod session;
+pub mod subscription;
 pub mod team;
 pub mod transfer;
 pub mod variable;
 pub mod vault;
+pub mod webhook;
 
 /// What the verbs work with; one for the whole program.
 pub struct App {
@@ -63,6 +68,10 @@ pub struct App {
     pub driver: Arc<dyn Driver>,
     /// What is asked about custom domains.
     pub dns: Dns,
+    /// What sends mail.
+    pub mailer: Mailer,
+    /// Rung when something is to be sent that no change of a deployment tells of.
+    pub to_send: Arc<Notify>,
     /// Rung when an action was accepted.
     pub accepted: Arc<Notify>,
     /// Rung when a deployment from a repository was asked for.

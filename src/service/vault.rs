@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use entities::ids::{DeploymentId, DomainId, GitConnectionId};
+use entities::ids::{DeploymentId, DomainId, GitConnectionId, WebhookId};
 use entities::variable;
 
 use crate::audit::Entry;
@@ -47,6 +47,11 @@ pub(super) fn of_acme_account(directory: &str) -> String {
     format!("acme/{directory}")
 }
 
+/// The purpose of what deliveries to a webhook are signed with.
+pub(super) fn of_webhook(id: WebhookId) -> String {
+    format!("webhook/{id}")
+}
+
 /// A sealed value that does not open.
 pub(super) fn closed(error: SealError) -> Error {
     Error::FailedPrecondition { reason: "SECRET_CANNOT_BE_OPENED", message: error.message().to_owned() }
@@ -76,6 +81,7 @@ pub async fn reseal(store: &Store, master: &MasterKey) -> Result<u64> {
             Owner::GitWebhook(id) => of_git_webhook(*id),
             Owner::Certificate(id) => of_certificate(*id),
             Owner::AcmeAccount(directory) => of_acme_account(directory),
+            Owner::Webhook(id) => of_webhook(*id),
         };
         let opened = master.open(sealed, &purpose).map_err(|_| {
             let message = format!("`{purpose}` opens with none of the master keys; nothing was changed");

@@ -1,14 +1,15 @@
-//! What happened to deployments: one row for every state that one came to, written with the state itself.
+//! What happened to deployments: one row for every state that one came to, written with the state itself, and with it what
+//! others are told of.
 
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter};
 
 use entities::deployment_event::{Column, Entity, Model};
 use entities::ids::{DeploymentEventId, DeploymentId};
-use entities::values::{Cause, DeploymentState};
+use entities::values::{ActionKind, Cause, DeploymentState};
 
 use super::action::Lease;
 use super::source::Connected;
-use super::{Source, Write, page, sql};
+use super::{Source, Write, outbox, page, sql};
 use crate::authz::{Permit, cap};
 use crate::error::Result;
 use crate::sys::{clock, ids};
@@ -35,7 +36,7 @@ pub(super) async fn of_write(
     cause: Cause,
 ) -> Result<()> {
     let actor_id = write.entry().actor;
-    append(write.connection(), Model { actor_id, cause, ..bare(deployment, state) }).await
+    append(write.connection(), Model { actor_id, cause, ..bare(deployment, state) }, None).await
 }
 
 /// Keeps that an action brought a deployment to a state.
@@ -54,10 +55,11 @@ pub(super) async fn of_lease(
         detail: detail.map(str::to_owned),
         ..bare(deployment, state)
     };
-    append(connection, event).await
+    append(connection, event, Some(action.kind)).await
 }
 
-async fn append(connection: &impl ConnectionTrait, event: Model) -> Result<()> {
+async fn append(connection: &impl ConnectionTrait, event: Model, action: Option<ActionKind>) -> Result<()> {
+    outbox::of_deployment(connection, &event, action).await?;
     Entity::insert(event.into_active_model()).exec_without_returning(connection).await.map_err(sql)?;
     Ok(())
 }

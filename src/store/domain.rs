@@ -10,7 +10,7 @@ use entities::domain::{Column, Entity, Model};
 use entities::ids::{DomainId, EnvironmentId, Id};
 
 use super::source::Connected;
-use super::{Source, Store, Write, page, sql, sql_or_taken};
+use super::{Source, Store, Write, outbox, page, sql, sql_or_taken};
 use crate::authz::{Held, Permit, Scope, cap};
 use crate::domain::custom_domain::Standing;
 use crate::error::{Error, Result};
@@ -162,7 +162,9 @@ pub async fn settle(write: &mut Write, row: &Model, checked: Checked) -> Result<
     if changed.rows_affected == 0 {
         return Err(meanwhile());
     }
-    find(write, row.id).await?.ok_or_else(super::gone("domain"))
+    let after = find(write, row.id).await?.ok_or_else(super::gone("domain"))?;
+    outbox::of_domain(write, row, &after).await?;
+    Ok(after)
 }
 
 fn update(row: &Model, checked: Checked) -> sea_orm::UpdateMany<Entity> {

@@ -4,8 +4,8 @@
 use sea_orm::sea_query::{Expr, SimpleExpr};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
 
-use entities::ids::{DeploymentId, DomainId, GitConnectionId, VariableId};
-use entities::{acme_account, certificate, deployment_variables, git_connection, signing_key, variable};
+use entities::ids::{DeploymentId, DomainId, GitConnectionId, VariableId, WebhookId};
+use entities::{acme_account, certificate, deployment_variables, git_connection, signing_key, variable, webhook};
 
 use super::source::Connected;
 use super::{Write, sql};
@@ -28,6 +28,8 @@ pub enum Owner {
     Certificate(DomainId),
     /// The account with an authority, by the URL of its directory.
     AcmeAccount(String),
+    /// What deliveries to a webhook are signed with, or were before.
+    Webhook(WebhookId),
 }
 
 /// Seals every value anew for which `reseal` gives another; how many those were.
@@ -40,6 +42,7 @@ where
 {
     let mut changed = variables(write, &reseal).await?;
     changed += repositories(write, &reseal).await?;
+    changed += webhooks(write, &reseal).await?;
     for row in signing_key::Entity::find().all(write.connection()).await.map_err(sql)? {
         use signing_key::{Column, Entity};
         let (at, owner) = (Column::Kid.eq(&row.kid), Owner::SigningKey(row.kid));
@@ -101,6 +104,22 @@ where
         }
         let (owner, sealed) = (Owner::GitWebhook(row.id), &row.sealed_webhook_secret);
         changed += one::<Entity, R>(write, reseal, &owner, sealed, Column::SealedWebhookSecret, at).await?;
+    }
+    Ok(changed)
+}
+
+async fn webhooks<R>(write: &Write, reseal: &R) -> Result<u64>
+where
+    R: Fn(&Owner, &[u8]) -> Result<Option<Vec<u8>>> + Sync,
+{
+    use webhook::{Column, Entity};
+    let mut changed = 0;
+    for row in Entity::find().all(write.connection()).await.map_err(sql)? {
+        let (at, owner) = (Column::Id.eq(row.id), Owner::Webhook(row.id));
+        if let Some(sealed) = &row.sealed_previous_secret {
+            changed += one::<Entity, R>(write, reseal, &owner, sealed, Column::SealedPreviousSecret, at.clone()).await?;
+        }
+        changed += one::<Entity, R>(write, reseal, &owner, &row.sealed_secret, Column::SealedSecret, at).await?;
     }
     Ok(changed)
 }

@@ -19,6 +19,7 @@ mod service_account;
 mod session;
 mod team;
 mod variable;
+mod webhook;
 
 /// What can be changed.
 #[derive(MergedObject, Default)]
@@ -40,4 +41,5 @@ pub struct Mutation(
     edge::EdgeMutation,
     git::GitMutation,
     deploy_hook::DeployHookMutation,
+    webhook::WebhookMutation,
 );

@@ -16,7 +16,6 @@ use super::project::path;
 use super::variable::{PendingVariableChange, Variable};
 use super::{Deployment, Domain, Project};
 use crate::authz::cap;
-use crate::domain::host::Link;
 use crate::error::{Error, Result};
 use crate::graphql::context::{app, loaders, op};
 use crate::graphql::directive::requires;
@@ -30,13 +29,8 @@ pub(in crate::graphql) struct Environment(pub(in crate::graphql) Model);
 
 /// The link of an environment, or of one deployment in it.
 pub(super) fn url(ctx: &Context<'_>, path: &str, number: Option<i32>) -> Result<String> {
-    let config = &app(ctx).config;
-    let defect = || Error::Internal(format!("no link for {path}"));
-    let host = Link::of(path, number).ok_or_else(defect)?.host(&config.base_domain);
-    let edge = config.edge_url.as_deref().ok_or_else(defect)?;
-    let (scheme, rest) = edge.split_once("://").ok_or_else(defect)?;
-    let port = rest.rsplit_once(':').map_or(String::new(), |(_, port)| format!(":{port}"));
-    Ok(format!("{scheme}://{host}{port}/"))
+    let link = app(ctx).config.link(path, number);
+    link.ok_or_else(|| Error::Internal(format!("no link for {path}")))
 }
 
 /// An environment of a project.

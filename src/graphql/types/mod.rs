@@ -24,6 +24,7 @@ pub(super) mod service_account;
 pub(super) mod team;
 pub(super) mod user;
 pub(super) mod variable;
+pub(super) mod webhook;
 
 pub(super) use deployment::Deployment;
 pub(super) use domain::Domain;

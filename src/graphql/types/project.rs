@@ -12,6 +12,7 @@ use super::invitation::{Invitation, invitations};
 use super::permission::{ViewerCapability, viewer_can, viewer_capabilities};
 use super::service_account::{ServiceAccount, service_accounts};
 use super::variable::Variable;
+use super::webhook::{Notifications, Webhook, notifications, webhooks};
 use super::{Environment, Organization};
 use crate::authz::{Scope, cap};
 use crate::error::{Error, Result};
@@ -121,6 +122,26 @@ impl Project {
     async fn variables(&self, ctx: &Context<'_>) -> Result<Vec<Variable>> {
         let shown = variable::of_project(app(ctx), op(ctx), self.0.id).await?;
         Ok(shown.into_iter().map(Variable).collect())
+    }
+
+    /// The webhooks that are told of what happens here, but for those of environments that the viewer may not view. Requires
+    /// `project.update`.
+    #[graphql(directive = requires::apply("project.update".into(), "id".into()))]
+    async fn webhooks(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> Result<Listed<Webhook>> {
+        webhooks(ctx, self.0.id, (first, after, last, before)).await
+    }
+
+    /// What the viewer is told of it by mail. Requires `project.view`.
+    #[graphql(directive = requires::apply("project.view".into(), "id".into()))]
+    async fn notifications(&self, ctx: &Context<'_>) -> Result<Notifications> {
+        notifications(ctx, self.0.id).await
     }
 
     /// Who holds which role here. Requires `member.view`.
