@@ -80,6 +80,8 @@ prepare() {
     # A DNS server and an authority that issues certificates, for stories about custom domains.
     PATH="$PATH:/usr/sbin" command -v nsd >/dev/null || missing="$missing nsd"
     command -v pebble >/dev/null || missing="$missing pebble"
+    # A mail server, for stories about mail.
+    /usr/bin/python3 -c 'import aiosmtpd' 2>/dev/null || missing="$missing python3-aiosmtpd"
     command -v git >/dev/null || missing="$missing git"
     command -v cc >/dev/null || missing="$missing build-essential"
     if [ -n "$missing" ]; then

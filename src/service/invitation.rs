@@ -120,8 +120,12 @@ async fn send<C: Held>(
     }
     let place = store::path::of_scopes(&write, &[input.scope]).await?.pop().map_or_else(String::new, |(_, path)| path);
     let by = store::user::find(&write, actor).await?.map_or_else(String::new, |user| user.email);
-    let until = (now + input.valid_for).format("%Y-%m-%d");
+    let until = (now + input.valid_for).format("%Y-%m-%d").to_string();
     let body = format!("`{by}` invites you to `{place}` as `{name}`; accept or decline it until {until}");
+    for row in &rows {
+        let content = serde_json::json!({ "by": by, "destination": place, "role": name, "until": until });
+        store::delivery::invite(&mut write, &row.email, content).await?;
+    }
     notice::tell(&mut write, known, &format!("you are invited to `{place}`"), &body).await?;
     write.entry().details = serde_json::json!({
         "role": name,

@@ -33,7 +33,7 @@ pub async fn ping(write: &mut Write, permit: &Permit<cap::ProjectUpdate>, id: We
     insert(write, Model { webhook_id: Some(row.id), ..outbox::new(EventKind::Ping, content) }).await
 }
 
-/// Has a mail sent to an address that somebody is invited by; to whoever has an account of that address.
+/// Has a mail sent to the address of somebody who is invited.
 ///
 /// # Errors
 /// `Unavailable` when the database does not answer.

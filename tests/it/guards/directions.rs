@@ -17,13 +17,18 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("op", &["audit", "authz", "error", "store"]),
     ("acme", &["error"]),
     ("dns", &["domain", "error"]),
+    ("mail", &["domain", "error"]),
+    ("post", &["domain"]),
     ("config", &["acme", "authz", "domain", "error", "store"]),
     ("reach", &[]),
     ("runtime", &["domain", "reach", "sys"]),
     ("edge", &["reach"]),
     (
         "service",
-        &["acme", "audit", "authn", "authz", "config", "dns", "domain", "error", "op", "runtime", "store", "sys"],
+        &[
+            "acme", "audit", "authn", "authz", "config", "dns", "domain", "error", "mail", "op", "post", "runtime", "store",
+            "sys",
+        ],
     ),
     ("tasks", &["acme", "domain", "edge", "error", "reach", "runtime", "service", "store", "sys", "workflow"]),
     ("workflow", &["audit", "domain", "edge", "error", "runtime", "service", "store", "sys", "tasks"]),
@@ -32,8 +37,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "server",
         &[
-            "authn", "authz", "config", "dns", "edge", "error", "http", "runtime", "service", "store", "sys", "tasks",
-            "workflow",
+            "authn", "authz", "config", "dns", "edge", "error", "http", "mail", "runtime", "service", "store", "sys",
+            "tasks", "workflow",
         ],
     ),
     ("cli", &["domain", "sys"]),
@@ -61,7 +66,8 @@ const CRATES: &[(&str, &[&str])] = &[
     ("rustls", &["src/acme.rs", "src/edge/tls.rs"]),
     ("hickory_resolver", &["src/dns.rs"]),
     ("hyper", &["src/edge/", "src/runtime/", "src/command/sample.rs"]),
-    ("reqwest", &["src/cli/", "src/command/demo.rs"]),
+    ("reqwest", &["src/cli/", "src/command/demo.rs", "src/post.rs"]),
+    ("lettre", &["src/mail.rs"]),
     ("tokio_tungstenite", &["src/cli/"]),
     ("clap", &["src/cli/"]),
 ];

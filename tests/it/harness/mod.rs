@@ -12,8 +12,10 @@ mod edge;
 mod instances;
 mod live;
 mod real;
+mod receiver;
 mod repository;
 mod server;
+mod smtp;
 mod stories;
 
 pub(crate) use acme::{Acme, Authority};
@@ -27,8 +29,10 @@ pub(crate) use edge::{Page, host, raw, visit};
 pub(crate) use instances::kill_all as kill_programs;
 pub(crate) use live::{Heard, Live, PROTOCOL};
 pub(crate) use real::RealServer;
+pub(crate) use receiver::{Manner, Receiver};
 pub(crate) use repository::Repository;
 pub(crate) use server::TestServer;
+pub(crate) use smtp::SmtpServer;
 pub(crate) use stories::{Environment, GRANT, grant};
 
 /// A word that no other test uses.

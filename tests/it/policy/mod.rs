@@ -12,6 +12,7 @@ mod permits_of_access;
 mod permits_of_deployments;
 mod permits_of_git;
 mod permits_of_people;
+mod permits_of_webhooks;
 mod specification;
 mod ways;
 mod world;

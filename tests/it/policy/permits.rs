@@ -327,6 +327,7 @@ async fn no_field_forgets_its_permit() {
     listed.extend(super::permits_of_access::FIELDS);
     listed.extend(super::permits_of_people::FIELDS);
     listed.extend(super::permits_of_git::FIELDS);
+    listed.extend(super::permits_of_webhooks::FIELDS);
     let required = required();
     let known: BTreeSet<&str> = required.keys().map(String::as_str).collect();
     assert_eq!(known, listed, "the left says `@requires` in the schema, the right is called here: add or erase a call");

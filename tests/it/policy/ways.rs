@@ -82,7 +82,7 @@ pub(super) fn to(things: &Things, binding: &str) -> Vec<Call> {
 }
 
 /// About repositories: each takes one kind of id and nothing else.
-fn of_repositories(project: &str, environment: &str) -> [Vec<Call>; 5] {
+fn of_repositories(project: &str, environment: &str) -> [Vec<Call>; 8] {
     [
         each(
             "Mutation.connectRepository",
@@ -103,6 +103,21 @@ fn of_repositories(project: &str, environment: &str) -> [Vec<Call>; 5] {
             "Mutation.setAutoDeploy",
             "mutation($at: ID!) { setAutoDeploy(input: { environmentId: $at, branch: \"x\" }) { __typename } }",
             &[environment],
+        ),
+        each(
+            "Mutation.createWebhook",
+            "mutation($at: ID!) { createWebhook(input: { projectId: $at, name: \"x\", url: \"https://x.test\" }) { __typename } }",
+            &[project],
+        ),
+        each(
+            "Mutation.setNotifications",
+            "mutation($at: ID!) { setNotifications(input: { projectId: $at, events: [] }) { __typename } }",
+            &[project],
+        ),
+        each(
+            "Project.webhooks",
+            "query($at: ID!) { project(id: $at) { webhooks { nodes { id } } notifications { events } } }",
+            &[project],
         ),
         each(
             "Mutation.createDeployHook",
