@@ -162,7 +162,9 @@ mod tests {
             assert!(open(good, login).is_ok(), "{good}");
         }
         assert!(open("smtp://localhost:25", None).is_ok());
-        for bad in ["smtp://mail.example.com", "smtp://mail.example.com?tls=opportunistic", "https://x", "smtps://u:p@x"] {
+        for bad in
+            ["smtp://mail.example.com", "smtp://mail.example.com?tls=opportunistic", "https://x", "smtps://u:p@x"]
+        {
             assert!(open(bad, login).is_err(), "{bad}");
         }
         assert!(Mailer::open(None, None, "nobody", PathBuf::new()).is_err());

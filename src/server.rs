@@ -277,7 +277,7 @@ async fn driver(config: &Config, executable: &Path) -> Result<Arc<dyn Driver>> {
 }
 
 fn mailer(config: &Config) -> Result<Mailer> {
-    let login = config.mail.user.as_deref().zip(config.smtp_password.as_deref());
+    let login = config.mail.user.as_deref().zip(config.smtp_password.as_ref().map(|it| it.0.as_str()));
     Mailer::open(config.mail.smtp.as_deref(), login, &config.mail.from, config.data.join("mail"))
 }
 

@@ -50,8 +50,7 @@ async fn webhooks(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         .foreign_key(&mut below("webhooks", "environment_id", "environments"))
         .take();
     manager.create_table(table).await?;
-    let page =
-        Index::create().name("ix_webhooks_project_id_id").table("webhooks").col("project_id").col("id").take();
+    let page = Index::create().name("ix_webhooks_project_id_id").table("webhooks").col("project_id").col("id").take();
     manager.create_index(page).await
 }
 
@@ -67,8 +66,7 @@ async fn subscriptions(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         .foreign_key(&mut below("subscriptions", "project_id", "projects"))
         .take();
     manager.create_table(table).await?;
-    let index =
-        Index::create().name("ix_subscriptions_project_id").table("subscriptions").col("project_id").take();
+    let index = Index::create().name("ix_subscriptions_project_id").table("subscriptions").col("project_id").take();
     manager.create_index(index).await
 }
 

@@ -21,6 +21,7 @@ const GROUPS: [(&str, &[&str]); 7] = [
             "deployments",
             "log",
             "variables",
+            "webhooks",
         ],
     ),
     ("Organize", &["create", "organizations", "projects", "environments"]),

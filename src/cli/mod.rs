@@ -23,6 +23,7 @@ mod rollback;
 mod serve;
 mod session;
 mod variables;
+mod webhooks;
 mod who;
 
 use std::process::ExitCode;
@@ -46,6 +47,7 @@ pub use self::{
     },
     session::{LoginArgs, SignupArgs},
     variables::VariablesCommand,
+    webhooks::WebhooksCommand,
     who::{ReviewArgs, WhoCanArgs},
 };
 use self::{client::Client, failure::Failure, lifecycle::Verb, output::Output};
@@ -146,6 +148,9 @@ pub enum ClientCommand {
     /// List, set and unset variables of a project or an environment
     #[command(subcommand)]
     Variables(VariablesCommand),
+    /// Have addresses told of what happens in a project, and see what they were told
+    #[command(subcommand)]
+    Webhooks(WebhooksCommand),
     /// Make a team, or change who is in it
     #[command(subcommand)]
     Team(TeamCommand),
@@ -227,6 +232,7 @@ async fn run(command: ClientCommand, server: Option<&str>, output: Output) -> Re
         ClientCommand::Cancel(args) => lifecycle::run(client, output, Verb::Cancel, args).await,
         ClientCommand::Delete(args) => lifecycle::run(client, output, Verb::Delete, args).await,
         ClientCommand::Variables(command) => variables::run(client, output, command).await,
+        ClientCommand::Webhooks(command) => webhooks::run(client, output, command).await,
         ClientCommand::Team(command) => people::team(client, output, command).await,
         ClientCommand::Invite(args) => people::invite(client, output, args).await,
         ClientCommand::Accept(args) => people::accept(client, output, args).await,

@@ -133,7 +133,7 @@ pub struct DeliveriesArgs {
     #[arg(long, value_name = "ID")]
     webhook: Option<String>,
     /// So many of each webhook
-    #[arg(long, value_name = "N", default_value_t = 20)]
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u8).range(1..=50))]
     last: u8,
 }
 
@@ -202,7 +202,9 @@ pub(super) async fn run(client: &Client, output: Output, command: WebhooksComman
             output.result(&answer["deleteWebhook"], &format!("deleted {}", one_line(&args.id)))?;
             Ok(Exit::Ok)
         }
-        WebhooksCommand::Test(args) => sent(output, &client.mutate(TEST, json!({ "id": args.id })).await?, "testWebhook"),
+        WebhooksCommand::Test(args) => {
+            sent(output, &client.mutate(TEST, json!({ "id": args.id })).await?, "testWebhook")
+        }
         WebhooksCommand::Resend(args) => {
             sent(output, &client.mutate(RESEND, json!({ "id": args.id })).await?, "resendDelivery")
         }
@@ -305,16 +307,17 @@ fn sent(output: Output, answer: &Value, field: &str) -> Result<Exit, Failure> {
 
 async fn deliveries(client: &Client, output: Output, args: DeliveriesArgs) -> Result<Exit, Failure> {
     let (key, kind) = of_project(&args.project)?;
+    let last = args.last;
     let document = format!(
-        "query Deliveries($value: {kind}, $last: Int!, $after: String) {{ project({key}: $value) {{
-          webhooks(first: 100, after: $after) {{
-            nodes {{ id name deliveries(first: $last) {{ nodes {{
+        "query Deliveries($value: {kind}, $after: String) {{ project({key}: $value) {{
+          webhooks(first: 20, after: $after) {{
+            nodes {{ id name deliveries(first: {last}) {{ nodes {{
               id eventId event state problem createdAt attempts {{ at durationMs statusCode answer }} }} }} }}
             pageInfo {{ hasNextPage endCursor }}
           }}
         }} }}"
     );
-    let variables = json!({ "value": args.project.value, "last": args.last });
+    let variables = json!({ "value": args.project.value });
     let mut told: Vec<Told> = client.list(&document, variables, "/project/webhooks").await?;
     told.retain(|it| args.webhook.as_ref().is_none_or(|id| *id == it.id));
     let mut rows: Vec<(&String, &Delivery)> =

@@ -10,7 +10,7 @@ use tracing_subscriber::EnvFilter;
 use super::output::say;
 use super::{demo, report};
 use crate::cli::{IsolationArg, LogFormat, ServeArgs};
-use crate::config::{Config, Isolation, Layer};
+use crate::config::{Config, Isolation, Layer, Password};
 use crate::domain::quote;
 use crate::error::{Error, Result};
 use crate::server;
@@ -73,7 +73,7 @@ fn configured(args: ServeArgs) -> Result<Config> {
         ..Layer::default()
     };
     let config = Config::defaults("data".into())?.with(file)?.with(flags)?;
-    let (master_key, smtp_password) = (env::var("REEVE_MASTER_KEY"), env::var("REEVE_SMTP_PASSWORD"));
+    let (master_key, smtp_password) = (env::var("REEVE_MASTER_KEY"), env::var("REEVE_SMTP_PASSWORD").map(Password));
     Ok(Config { master_key, smtp_password, ..config })
 }
 

@@ -16,6 +16,10 @@ use crate::domain::quote;
 use crate::error::{Error, Result};
 use crate::store::Store;
 
+mod outbox;
+
+pub use outbox::{Mail, Outbox, Password};
+
 /// How this installation is set up.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -56,7 +60,7 @@ pub struct Config {
     /// How mail is sent.
     pub mail: Mail,
     /// The password of the mail server.
-    pub smtp_password: Option<String>,
+    pub smtp_password: Option<Password>,
     /// Attempts to sign in or up, from one client address.
     pub sign_in_attempts_per_minute: NonZeroU32,
     /// How long a worker may be silent before another takes over its action.
@@ -108,45 +112,6 @@ pub struct Git {
     pub private_addresses: bool,
     /// After so many seconds, fetching is given up.
     pub timeout_seconds: u64,
-}
-
-/// How others are told of what happens.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Outbox {
-    /// Whether webhooks may be on this machine, or in a network that is not public.
-    pub private_addresses: bool,
-    /// After so many seconds, an answer is not waited for any more.
-    pub timeout_seconds: u64,
-    /// So many seconds after the first attempt comes the second; each later one is waited for about four times as long as
-    /// the one before.
-    pub retry_seconds: f64,
-}
-
-impl Default for Outbox {
-    fn default() -> Self {
-        // The eighth attempt comes about a day after the first.
-        Self { private_addresses: false, timeout_seconds: 15, retry_seconds: 12.0 }
-    }
-}
-
-/// How mail is sent.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Mail {
-    /// The mail server, as `smtps://host` or `smtp://host:587?tls=required`; a folder below the data folder takes the mails
-    /// where there is none.
-    pub smtp: Option<String>,
-    /// Who signs in there.
-    pub user: Option<String>,
-    /// Who mails are from.
-    pub from: String,
-}
-
-impl Default for Mail {
-    fn default() -> Self {
-        Self { smtp: None, user: None, from: "Reeve <reeve@localhost>".to_owned() }
-    }
 }
 
 impl Default for Git {
@@ -343,12 +308,7 @@ impl Config {
         }
         seconds("git.timeout_seconds", Some(self.git.timeout_seconds), Duration::ZERO)?;
         seconds("outbox.timeout_seconds", Some(self.outbox.timeout_seconds), Duration::ZERO)?;
-        // Half a minute is enough for the last attempt to come two days later.
-        if !(self.outbox.retry_seconds > 0.0 && self.outbox.retry_seconds <= 30.0) {
-            let text = "`outbox.retry_seconds` has to be above 0 and at most 30";
-            return Err(Error::invalid("outbox.retry_seconds", "out_of_range", text));
-        }
-        Ok(())
+        self.outbox.check()
     }
 }
 

@@ -14,7 +14,8 @@ pub fn is_outside(address: IpAddr) -> bool {
             None => {
                 let [first, second, ..] = address.segments();
                 // 2000::/3 is what is given out, but for protocols, tunnels and documents.
-                let special = first == 0x2001 && (second < 0x200 || second == 0xdb8) || first == 0x3fff && second < 0x1000;
+                let special =
+                    first == 0x2001 && (second < 0x200 || second == 0xdb8) || first == 0x3fff && second < 0x1000;
                 first & 0xe000 == 0x2000 && !special
             }
         },

@@ -15,7 +15,9 @@ pub(super) fn write(app: &App, row: &Model) -> (String, String) {
     let subject = match row.event {
         EventKind::DeploymentSucceeded => format!("{deployment} is up"),
         EventKind::DeploymentFailed => format!("{deployment} failed"),
-        EventKind::DeploymentRolledBack => format!("{place} was rolled back to deployment {}", data["deployment"]["number"]),
+        EventKind::DeploymentRolledBack => {
+            format!("{place} was rolled back to deployment {}", data["deployment"]["number"])
+        }
         EventKind::DeploymentRetired => format!("{deployment} was retired"),
         EventKind::DeploymentRevived => format!("{deployment} was revived"),
         EventKind::DeploymentCancelled => format!("{deployment} was cancelled"),
@@ -50,7 +52,10 @@ fn invitation(app: &App, data: &Value) -> (String, String) {
     let lines = [
         format!("{} invites you to {place} as {}.", word(&data["by"]), word(&data["role"])),
         String::new(),
-        format!("Sign in or sign up with this address at {}, and accept or decline it", app.config.public_url.as_deref().unwrap_or_default()),
+        format!(
+            "Sign in or sign up with this address at {}, and accept or decline it",
+            app.config.public_url.as_deref().unwrap_or_default()
+        ),
         format!("until {}. On the command line: reeve accept", word(&data["until"])),
         String::new(),
         "If you do not know who that is, you need not do anything.".to_owned(),

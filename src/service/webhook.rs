@@ -1,5 +1,6 @@
 //! Webhooks: addresses that are told of what happens in a project. Whoever makes or changes one answers for it: it is told of
-//! nothing that they may not see themselves, now and whenever something is sent.
+//! nothing that they may not see themselves, now and whenever something is sent. That is judged by all that they are, so no
+//! key does it which is narrowed to some of that.
 
 use chrono::TimeDelta;
 
@@ -61,8 +62,8 @@ pub struct Made {
 /// Makes a webhook.
 ///
 /// # Errors
-/// `InvalidInput` for an address to which nothing is sent; `FailedPrecondition` when there are too many; `Forbidden`,
-/// `NotFound` by `project.update`, and by `deployment.view` on its environment.
+/// `InvalidInput` for an address to which nothing is sent; `FailedPrecondition` when there are too many, and by a key that is
+/// narrowed; `Forbidden`, `NotFound` by `project.update`, and by `deployment.view` on its environment.
 pub async fn create(app: &App, op: &Op, project_id: ProjectId, settings: Settings) -> Result<Made> {
     let (write, permit) = op.change::<cap::ProjectUpdate>("webhook.create", project_id).await?;
     let url = endpoint(app, &settings.url)?;
@@ -78,7 +79,7 @@ pub async fn create(app: &App, op: &Op, project_id: ProjectId, settings: Setting
         sealed_secret: seal(app, id, &secret)?,
         sealed_previous_secret: None,
         previous_until: None,
-        acts_as: op.user()?,
+        acts_as: op.oneself()?,
         active: true,
         dead_in_a_row: 0,
         problem: None,
@@ -104,7 +105,7 @@ pub async fn update(app: &App, op: &Op, id: WebhookId, change: Change) -> Result
         url: url.as_str().to_owned(),
         environment_id,
         events: change.events.map_or_else(|| row.events.clone(), |events| words(&events)),
-        acts_as: op.user()?,
+        acts_as: op.oneself()?,
         active: change.active.unwrap_or(row.active),
         ..row
     };
@@ -124,7 +125,7 @@ pub async fn rotate(app: &App, op: &Op, id: WebhookId) -> Result<Made> {
     let mut write = may_watch(op, write, row.environment_id).await?;
     let secret = SigningSecret::generate();
     let (sealed, until) = (seal(app, id, &secret)?, clock::now() + OVERLAP);
-    let row = store::webhook::rotate(&mut write, &permit, &row, sealed, until, op.user()?).await?;
+    let row = store::webhook::rotate(&mut write, &permit, &row, sealed, until, op.oneself()?).await?;
     tell(&mut write, &row);
     write.commit().await?;
     Ok(Made { row, secret: secret.reveal() })
@@ -217,11 +218,7 @@ pub(super) fn words(events: &[EventKind]) -> serde_json::Value {
 }
 
 /// A webhook to change. Of one for an environment that the actor may not view they are not told.
-async fn own(
-    op: &Op,
-    operation: &'static str,
-    id: WebhookId,
-) -> Result<(Write, Permit<cap::ProjectUpdate>, Model)> {
+async fn own(op: &Op, operation: &'static str, id: WebhookId) -> Result<(Write, Permit<cap::ProjectUpdate>, Model)> {
     let (mut write, permit) = op.change::<cap::ProjectUpdate>(operation, id).await?;
     let row = store::webhook::get(&write, &permit, id).await?;
     if let Some(environment) = row.environment_id

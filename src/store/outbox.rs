@@ -4,9 +4,7 @@
 use std::collections::BTreeSet;
 
 use sea_orm::sea_query::{ExprTrait, LockType};
-use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect,
-};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect};
 use serde_json::{Value, json};
 
 use entities::ids::{DeliveryId, EnvironmentId, EventId, UserId, WebhookId};

@@ -117,7 +117,8 @@ where
     for row in Entity::find().all(write.connection()).await.map_err(sql)? {
         let (at, owner) = (Column::Id.eq(row.id), Owner::Webhook(row.id));
         if let Some(sealed) = &row.sealed_previous_secret {
-            changed += one::<Entity, R>(write, reseal, &owner, sealed, Column::SealedPreviousSecret, at.clone()).await?;
+            changed +=
+                one::<Entity, R>(write, reseal, &owner, sealed, Column::SealedPreviousSecret, at.clone()).await?;
         }
         changed += one::<Entity, R>(write, reseal, &owner, &row.sealed_secret, Column::SealedSecret, at).await?;
     }

@@ -60,8 +60,11 @@ pub async fn run(app: Arc<App>, owner: String, stop: CancellationToken) {
 async fn begin(app: &Arc<App>, owner: &str, sending: &mut JoinSet<()>, busy: &mut Busy) -> Result<()> {
     while sending.try_join_next().is_some() {}
     busy.retain(|_, mark| Arc::strong_count(mark) > 1);
-    let full: Vec<_> =
-        busy.iter().filter(|(_, mark)| Arc::strong_count(mark) > AT_ONCE_TO_ONE).map(|(endpoint, _)| *endpoint).collect();
+    let full: Vec<_> = busy
+        .iter()
+        .filter(|(_, mark)| Arc::strong_count(mark) > AT_ONCE_TO_ONE)
+        .map(|(endpoint, _)| *endpoint)
+        .collect();
     if sending.len() >= AT_ONCE {
         return Ok(());
     }

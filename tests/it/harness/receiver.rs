@@ -139,7 +139,8 @@ async fn serve(stream: TcpStream, kept: &Mutex<Kept>) -> Option<()> {
     };
     match manner {
         Manner::Status(status, text) => {
-            let answer = format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{text}", text.len());
+            let answer =
+                format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{text}", text.len());
             stream.write_all(answer.as_bytes()).await.ok()?;
         }
         Manner::Elsewhere(url) => {

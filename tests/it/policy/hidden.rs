@@ -147,7 +147,7 @@ async fn compare(
 /// Manages access, sees people, projects, and every environment but production ones.
 async fn blind_manager(ada: &Client, name: &Client, organization: &str) {
     let row = |capability: &str, environments: &str| json!({ "boundAt": "ORGANIZATION", "capability": capability, "environments": environments });
-    let any = ["organization.view", "project.view", "member.view", "access.manage", "member.invite"];
+    let any = ["organization.view", "project.view", "project.update", "member.view", "access.manage", "member.invite"];
     let limited = ["environment.view", "environment.update", "deployment.view", "log.view", "deployment.create"];
     let rows: Vec<Value> =
         any.map(|it| row(it, "ANY")).into_iter().chain(limited.map(|it| row(it, "NONPRODUCTION"))).collect();
@@ -256,6 +256,11 @@ fn lists(organization: &str, project: &str) -> Vec<Call> {
         ),
         ("Project.variables", "query($p: ID!) { project(id: $p) { variables { id name } } }"),
         (
+            "Project.webhooks",
+            "query($p: ID!) { project(id: $p) { webhooks { nodes { id name deliveries {
+                nodes { id } pageInfo { hasNextPage } } } pageInfo { hasNextPage } } } }",
+        ),
+        (
             "Project.environments",
             "query($p: ID!) { project(id: $p) { environments { edges { cursor node { id } } } } }",
         ),
@@ -304,11 +309,20 @@ const ACCESS_REVIEW_OF_ORGANIZATION: &str = "query($o: String!) { accessReview(s
 const ACCESS_REVIEW_OF_PROJECT: &str = "query($p: String!) { accessReview(scope: $p) { totalCount
     nodes { user { id } held { capability environments } bindings { id scope } } } }";
 
+/// A webhook of the project, or of one environment.
+async fn webhook(ada: &Client, project: &str, environment: Option<&str>) {
+    let create = "mutation($input: CreateWebhookInput!) { createWebhook(input: $input) { __typename } }";
+    let url = "https://hooks.example.com/";
+    let input = json!({ "projectId": project, "name": "CI", "url": url, "environmentId": environment });
+    ada.ok(create, json!({ "input": input })).await;
+}
+
 /// A production environment with all that can be in one and on one.
 async fn crown_jewels(ada: &Client, organization: &str, project: &str, [onlooker, guest]: [&Client; 2]) {
     let environment = ada.create_environment(project, "crown-jewels", true).await;
     let files: &[(&str, &[u8])] = &[("index.html", b"secret")];
-    ada.draft(&environment, files, None).await;
+    ada.deploy_static(&environment, files).await;
+    webhook(ada, project, Some(&environment.id)).await;
     ada.set_variable(&environment.id, "TOKEN", "hidden", true).await;
     let set = "mutation($input: SetVariablesInput!) { setVariables(input: $input) { __typename } }";
     let variable = json!({ "name": "CROWN", "value": "jewels", "secret": false, "environments": "PRODUCTION" });
@@ -339,6 +353,7 @@ async fn lists_and_counts_are_as_if_what_is_hidden_were_not_there() {
     root.grant(&wide, "devops-console/tenant-operations-noprod", &organization).await;
     root.grant(&narrow, "devops-console/project-operations-noprod", &project).await;
     blind_manager(&ada, &manager, &organization).await;
+    webhook(&ada, &project, None).await;
     let callers = [("wide", &wide), ("narrow", &narrow), ("a manager", &manager)];
     let mut shaker = Shaker { elsewhere: ada.create_organization("elsewhere").await, binding: None };
     let calls = lists(&organization, &project);

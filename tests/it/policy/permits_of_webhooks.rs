@@ -31,7 +31,8 @@ struct Things {
 const URL: &str = "http://127.0.0.1:1/";
 const CREATE: &str = "mutation($input: CreateWebhookInput!) { createWebhook(input: $input) { webhook { id } } }";
 const TEST: &str = "mutation($input: TestWebhookInput!) { testWebhook(input: $input) { delivery { id } } }";
-const DELIVERIES: &str = "query($id: ID!) { project(id: $id) { webhooks { nodes { deliveries { nodes { state } } } } } }";
+const DELIVERIES: &str =
+    "query($id: ID!) { project(id: $id) { webhooks { nodes { deliveries { nodes { state } } } } } }";
 
 impl Things {
     async fn new(ada: &Client, onlooker: &Client) -> Self {
@@ -52,12 +53,8 @@ impl Things {
     }
 
     fn reads(&self) -> Vec<Call> {
-        let call = |field, document, onlooker| Call {
-            field,
-            document,
-            variables: json!({ "id": self.project }),
-            onlooker,
-        };
+        let call =
+            |field, document, onlooker| Call { field, document, variables: json!({ "id": self.project }), onlooker };
         let webhooks = "query($id: ID!) { project(id: $id) { webhooks { nodes { id } } } }";
         let notifications = "query($id: ID!) { project(id: $id) { notifications { events } } }";
         vec![

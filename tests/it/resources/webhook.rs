@@ -14,7 +14,8 @@ const ROTATE: &str = "mutation($id: ID!) { rotateWebhookSecret(input: { id: $id 
 const DELETE: &str = "mutation($id: ID!) { deleteWebhook(input: { id: $id }) { deletedId } }";
 pub(super) const TEST: &str = "mutation($id: ID!) { testWebhook(input: { id: $id }) { delivery { id event state } } }";
 pub(super) const RESEND: &str = "mutation($id: ID!) { resendDelivery(input: { id: $id }) { delivery { state } } }";
-const LIST: &str = "query($id: ID!) { project(id: $id) { webhooks { nodes { id name active problem deliveries(first: 50) {
+const LIST: &str =
+    "query($id: ID!) { project(id: $id) { webhooks { nodes { id name active problem deliveries(first: 50) {
     nodes { id eventId event state problem createdAt finishedAt nextAttemptAt
         attempts { at durationMs statusCode answer } } } } } } }";
 
@@ -102,7 +103,9 @@ async fn a_webhook_is_told_what_happens_and_can_tell_that_it_is_us() {
     let rotated = ada.ok(ROTATE, json!({ "id": id })).await["rotateWebhookSecret"].clone();
     assert!(rotated["webhook"]["previousSecretUntil"].is_string());
     let newer = text(&rotated["secret"]);
-    assert!(!holds(&dump(&server.database_url()).await, &newer) && !holds(&dump(&server.database_url()).await, &secret));
+    assert!(
+        !holds(&dump(&server.database_url()).await, &newer) && !holds(&dump(&server.database_url()).await, &secret)
+    );
     assert!(server.restart_with_new_master_key().await >= 2);
     let ada = ada.at(server.api_address());
     ada.ok(TEST, json!({ "id": id })).await;
@@ -269,6 +272,14 @@ async fn nobody_is_told_more_than_whoever_answers_for_it_may_see() {
     }
     assert_eq!(dev.code(UPDATE, json!({ "input": { "id": watching, "name": "Mine" } })).await, "NOT_FOUND");
     ada.ok(DELETE, json!({ "id": watching })).await;
+
+    // A key that is narrowed is no way around its limits.
+    let key = "mutation($input: CreateApiKeyInput!) { createApiKey(input: $input) { secret } }";
+    let narrow = json!({ "name": "ci", "capabilities": ["project.view", "project.update"] });
+    let key = text(&ada.ok(key, json!({ "input": narrow })).await["createApiKey"]["secret"]);
+    let input = json!({ "projectId": project, "name": "CI", "url": receiver.url() });
+    let refusal = ada.with_token(key).refusal(CREATE, json!({ "input": input })).await;
+    assert_eq!(refusal.extensions["reason"], "KEY_NARROWED");
 
     // Ada's is told of everything; what it was told of production, Dev does not see and cannot have sent.
     let (id, _) = create(&ada, &project, &receiver.url()).await;

@@ -27,7 +27,10 @@ async fn what_fails_is_tried_again_until_it_is_taken() {
     assert_eq!((&attempts[0]["statusCode"], &attempts[0]["answer"]), (&json!(503), &json!("notnow")));
     assert_eq!(attempts.last().unwrap()["statusCode"], 204);
     for again in &received {
-        assert_eq!((&again.headers["webhook-id"], &again.body), (&received[0].headers["webhook-id"], &received[0].body));
+        assert_eq!(
+            (&again.headers["webhook-id"], &again.body),
+            (&received[0].headers["webhook-id"], &received[0].body)
+        );
         assert!(again.is_signed_with(&secret), "each attempt has a signature of its own time");
     }
 }
@@ -167,7 +170,8 @@ async fn nothing_is_lost_when_the_server_dies_and_what_comes_twice_is_known_agai
         let files: &[(&str, &[u8])] = &[("index.html", place.as_bytes())];
         let draft = ada.draft(&environment, files, None).await;
         ada.upload(&draft, files).await;
-        let deploy = json!({ "query": crate::harness::DEPLOY, "variables": { "input": { "id": draft.deployment.id } } });
+        let deploy =
+            json!({ "query": crate::harness::DEPLOY, "variables": { "input": { "id": draft.deployment.id } } });
         let request = ada.http.post(format!("{}/graphql", ada.base)).json(&deploy);
         // It may die before it has answered.
         let _ = request.bearer_auth(ada.token.as_deref().unwrap()).send().await;
