@@ -14,7 +14,7 @@ use crate::domain::deployment::state::State;
 use crate::domain::digest::Digest;
 use crate::error::{Error, Result};
 use crate::op::Op;
-use crate::runtime::artifacts::ReceiveError;
+use crate::runtime::{self, artifacts::ReceiveError};
 use crate::store;
 use crate::sys::clock;
 
@@ -92,6 +92,9 @@ fn refusal(error: ReceiveError) -> Error {
         ReceiveError::TooLarge => Error::invalid("body", "too_large", "more arrived than the manifest announces"),
         ReceiveError::TooShort => Error::invalid("body", "too_short", "less arrived than the manifest announces"),
         ReceiveError::Body(_) => Error::invalid("body", "interrupted", "the upload was interrupted; send it again"),
+        ReceiveError::Io(error) if runtime::is_passing(&error) => {
+            Error::Unavailable("the server has no room for this file now; send it again later".to_owned())
+        }
         ReceiveError::Io(error) => Error::Internal(format!("storing content: {error}")),
     }
 }
