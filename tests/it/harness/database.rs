@@ -70,7 +70,7 @@ impl Database {
     /// Takes the database away from the server over this data folder.
     pub(crate) async fn lose(&self, data: &Path) -> Outage<'_> {
         if let Some(made) = &self.made {
-            let gate = made.gate.as_ref().expect("a database that can be lost");
+            let gate = made.gate.as_ref().unwrap();
             gate.close();
             return Outage::Away(gate);
         }

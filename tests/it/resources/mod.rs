@@ -33,6 +33,7 @@ mod session;
 mod suspension;
 mod team;
 mod transfer;
+mod upload;
 mod usage;
 mod variable;
 mod variable_cli;
