@@ -3,6 +3,7 @@
 pub mod configuration;
 pub mod custom_domain;
 pub mod deployment;
+pub mod difference;
 pub mod digest;
 pub mod edge_settings;
 pub mod email;

@@ -8,6 +8,7 @@ mod crash;
 mod demo;
 mod deploy_hook;
 mod deployment;
+mod differences;
 mod domain;
 mod edge;
 mod edge_settings;
