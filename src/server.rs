@@ -22,7 +22,7 @@ use crate::runtime::process::ProcessDriver;
 use crate::runtime::{Driver, Machine};
 use crate::service::keys::Keys;
 use crate::service::session::Limits;
-use crate::service::{App, vault};
+use crate::service::{App, artifact, vault};
 use crate::store::{Store, action, delivery, git_request};
 use crate::sys::random;
 use crate::tasks::routes::Publisher;
@@ -166,6 +166,7 @@ pub async fn start(config: Config) -> Result<Server> {
         master,
         limits,
         artifacts,
+        announced: artifact::Announced::default(),
         driver,
         dns,
         mailer,

@@ -4,6 +4,7 @@ pub mod address;
 pub mod configuration;
 pub mod custom_domain;
 pub mod deployment;
+pub mod difference;
 pub mod digest;
 pub mod edge_settings;
 pub mod email;

@@ -17,6 +17,7 @@ use super::types::role::CustomRole;
 use super::types::service_account::{ApiKey, ServiceAccount};
 use super::types::team::TeamMember;
 use super::types::user::Notice;
+use super::types::webhook::{Webhook, WebhookDelivery};
 use super::types::{Deployment, Domain, Environment, NodeInterface, Organization, Project, Team};
 
 /// The schema.
@@ -51,6 +52,8 @@ pub fn build() -> ReeveSchema {
         .override_output_type_description::<Listed<Notice>>("A page of what a user was told.")
         .override_output_type_description::<Listed<CustomRole>>("A page of roles that were made or imported.")
         .override_output_type_description::<Listed<DeployHook>>("A page of deploy hooks.")
+        .override_output_type_description::<Listed<Webhook>>("A page of webhooks.")
+        .override_output_type_description::<Listed<WebhookDelivery>>("A page of what a webhook was told.")
         .override_output_type_description::<Listed<GitDeploy>>("A page of deployments that were asked of a repository.")
         .override_output_type_description::<Listed<AuditEntry>>("A page of the audit log.")
         .limit_depth(DEPTH)

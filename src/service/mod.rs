@@ -64,6 +64,8 @@ pub struct App {
     pub limits: session::Limits,
     /// Content of deployments.
     pub artifacts: Artifacts,
+    /// What drafts announce.
+    pub announced: artifact::Announced,
     /// What runs processes.
     pub driver: Arc<dyn Driver>,
     /// What is asked about custom domains.

@@ -8,6 +8,7 @@ use entities::ids::DeploymentEventId;
 use entities::values;
 
 use super::deployment_action::{AvailableAction, DeploymentAction, DeploymentEvent, available};
+use super::difference::DeploymentDifferences;
 use super::environment::url;
 use super::permission::{ViewerCapability, viewer_can, viewer_capabilities};
 use super::project::path;
@@ -16,6 +17,7 @@ use crate::authz::cap;
 use crate::error::{Error, Result};
 use crate::graphql::context::{app, loaders, op};
 use crate::graphql::directive::requires;
+use crate::graphql::input;
 use crate::graphql::page::{Listed, connection, page};
 use crate::runtime::{self, LogStream};
 use crate::service;
@@ -206,6 +208,14 @@ impl Deployment {
     async fn source(&self, ctx: &Context<'_>) -> Result<Option<Deployment>> {
         let Some(id) = self.0.source_deployment_id else { return Ok(None) };
         Ok(loaders(ctx).deployments.one(id).await?.map(|row| Self((*row).clone())))
+    }
+
+    /// What is otherwise in it than in an earlier deployment of the project. Requires `deployment.view` on the environments of
+    /// both.
+    #[graphql(directive = requires::apply("deployment.view".into(), "id".into()))]
+    async fn differences(&self, ctx: &Context<'_>, since: ID) -> Result<DeploymentDifferences> {
+        let before = input::id("since", &since)?;
+        Ok(DeploymentDifferences(service::deployment::difference::compare(op(ctx), before, self.0.id).await?))
     }
 
     /// When its link was visited last, to the minute.

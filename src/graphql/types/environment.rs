@@ -13,7 +13,7 @@ use super::git::GitDeploy;
 use super::invitation::{Invitation, invitations};
 use super::permission::{ViewerCapability, viewer_can, viewer_capabilities};
 use super::project::path;
-use super::variable::{PendingVariableChange, Variable};
+use super::variable::{Variable, VariableDifference};
 use super::{Deployment, Domain, Project};
 use crate::authz::cap;
 use crate::error::{Error, Result};
@@ -167,7 +167,7 @@ impl Environment {
 
     /// What a deployment from now on would find otherwise than the active one did. Requires `variable.view`.
     #[graphql(directive = requires::apply("variable.view".into(), "id".into()))]
-    async fn pending_changes(&self, ctx: &Context<'_>) -> Result<Vec<PendingVariableChange>> {
+    async fn pending_changes(&self, ctx: &Context<'_>) -> Result<Vec<VariableDifference>> {
         let changes = variable::pending(app(ctx), op(ctx), self.0.id).await?;
         Ok(changes.into_iter().map(Into::into).collect())
     }

@@ -124,6 +124,18 @@ impl Things {
                 "ok",
             ),
             call(
+                "Deployment.differences",
+                "query($id: ID!) { deployment(id: $id) { differences(since: $id) { settings { name } files { added } } } }",
+                deployment,
+                "ok",
+            ),
+            call(
+                "DeploymentDifferences.variables",
+                "query($id: ID!) { deployment(id: $id) { differences(since: $id) { variables { name } } } }",
+                deployment,
+                "FORBIDDEN",
+            ),
+            call(
                 "Environment.domains",
                 "query($id: ID!) { environment(id: $id) { domains { nodes { id } } } }",
                 environment,

@@ -83,11 +83,8 @@ async fn nobody_is_told_by_mail_of_what_they_may_not_see() {
     let input = json!({ "projectId": project, "events": ["deployment.succeeded"] });
     assert_eq!(stranger.code(SET, json!({ "input": input })).await, "NOT_FOUND");
     let row = |capability: &str, environments: &str| json!({ "boundAt": "PROJECT", "capability": capability, "environments": environments });
-    let rows = [
-        row("project.view", "ANY"),
-        row("environment.view", "NONPRODUCTION"),
-        row("deployment.view", "NONPRODUCTION"),
-    ];
+    let rows =
+        [row("project.view", "ANY"), row("environment.view", "NONPRODUCTION"), row("deployment.view", "NONPRODUCTION")];
     let role = "mutation($input: CreateRoleInput!) { createRole(input: $input) { role { name } } }";
     ada.ok(role, json!({ "input": { "name": "blind", "scope": "acme", "rows": rows } })).await;
     let binding = ada.grant(&dev, "custom/blind", "acme/site").await;
