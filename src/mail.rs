@@ -144,8 +144,10 @@ mod tests {
             let message = mailer().message(&letter(hostile, "\r\nBcc: eve@example.com\r\n.\r\nQUIT")).unwrap();
             let text = String::from_utf8(message.formatted()).unwrap();
             let (head, _) = text.split_once("\r\n\r\n").unwrap();
-            assert!(!head.lines().any(|line| line.to_lowercase().starts_with("bcc")), "{head}");
-            assert_eq!(head.matches("example.com").count(), 3, "from, to and the id: {head}");
+            // Every line begins a header that is meant, or goes on with one.
+            let known = ["From:", "To:", "Subject:", "Message-ID:", "Date:", "MIME-Version:", "Content-"];
+            let meant = |line: &str| line.starts_with(' ') || known.iter().any(|name| line.starts_with(name));
+            assert!(head.split("\r\n").all(meant), "{head}");
             assert!(!head.replace("\r\n", "").contains(['\r', '\n']), "{head}");
             assert_eq!(message.envelope().to().len(), 1);
         }
