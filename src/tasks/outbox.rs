@@ -22,7 +22,7 @@ const AT_ONCE_TO_ONE: usize = 4;
 /// What is under way when the server stops gets so long to end; what does not is sent again by the next start.
 const GRACE: Duration = Duration::from_secs(5);
 /// How often old deliveries are forgotten.
-const FORGET: Duration = Duration::from_secs(3600);
+const FORGET: Duration = Duration::from_secs(600);
 
 /// What is being sent: to each endpoint as many as there are others who hold its mark.
 type Busy = HashMap<Option<WebhookId>, Arc<()>>;
@@ -32,18 +32,21 @@ pub async fn run(app: Arc<App>, owner: String, stop: CancellationToken) {
     let mut sending = JoinSet::new();
     let mut busy = Busy::new();
     let mut news = app.store.deployment_news();
-    let mut forgotten = None;
+    let mut forgotten = clock::instant();
+    // What this replica had in hand when it ended is nobody's.
+    if let Err(error) = store::delivery::release_all(&app.store, &owner).await {
+        tracing::error!(?error, "what was being sent waits until its lease has run out");
+    }
     loop {
-        let now = clock::instant();
-        if forgotten.is_none_or(|at| now.duration_since(at) > FORGET) {
-            forgotten = Some(now);
+        if forgotten.elapsed() > FORGET {
+            forgotten = clock::instant();
             if let Err(error) = delivery::forget(&app, clock::now()).await {
                 tracing::warn!(?error, "old deliveries could not be forgotten");
             }
         }
-        match stop.run_until_cancelled(begin(&app, &owner, &mut sending, &mut busy)).await {
-            Some(Err(error)) => tracing::error!(?error, "what is to be sent cannot be read"),
-            Some(Ok(())) | None => {}
+        let begun = stop.run_until_cancelled(begin(&app, &owner, &mut sending, &mut busy)).await;
+        if let Some(Err(error)) = begun {
+            tracing::error!(?error, "what is to be sent cannot be read");
         }
         tokio::select! {
             () = stop.cancelled() => break,
