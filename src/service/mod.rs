@@ -29,6 +29,7 @@ pub mod follow;
 pub mod git;
 pub mod invitation;
 pub mod keys;
+pub mod metric;
 pub mod notice;
 pub mod organization;
 pub mod presence;

@@ -20,6 +20,7 @@ mod git_push;
 mod hostile;
 mod idempotency;
 mod invitation;
+mod metric;
 mod migration;
 mod organization;
 mod pages;
