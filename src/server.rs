@@ -201,6 +201,7 @@ pub async fn start(config: Config) -> Result<Server> {
     action::release_all(&app.store, &owner).await?;
     git_request::release_all(&app.store, &owner).await?;
     tasks.spawn(tasks::git::run(app.clone(), owner.clone(), stop.clone()));
+    tasks.spawn(tasks::metrics::run(app.clone(), edge.clone(), owner.clone(), stop.clone()));
     let shop = Arc::new(Workshop { app: app.clone(), edge: edge.clone(), publisher: publisher.clone() });
     tasks.spawn(engine::run(shop, owner.clone(), stop.clone()));
     tasks.spawn(tasks::outbox::run(app.clone(), owner, stop.clone()));

@@ -44,6 +44,7 @@ pub mod signing_key;
 pub mod subscription;
 pub mod team;
 pub mod team_member;
+pub mod traffic_sample;
 pub mod transfer;
 pub mod user;
 pub mod variable;

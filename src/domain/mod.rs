@@ -16,6 +16,7 @@ pub mod name;
 pub mod password;
 pub mod path;
 pub mod tier;
+pub mod traffic;
 pub mod variable;
 
 pub use invalid::{Invalid, quote};

@@ -32,6 +32,7 @@ pub mod git;
 pub mod invitation;
 pub mod keys;
 mod letter;
+pub mod metric;
 pub mod notice;
 pub mod organization;
 pub mod presence;

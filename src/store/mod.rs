@@ -36,6 +36,7 @@ pub mod git;
 pub mod git_request;
 pub mod idempotency;
 pub mod invitation;
+pub mod metric;
 pub mod news;
 pub mod notice;
 pub mod organization;

@@ -7,6 +7,7 @@ pub mod git;
 pub mod instances;
 pub mod keys;
 pub mod leftovers;
+pub mod metrics;
 pub mod outbox;
 mod policies;
 pub mod retention;

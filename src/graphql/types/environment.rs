@@ -11,6 +11,7 @@ use super::deploy_hook::DeployHook;
 use super::edge::EdgeSettings;
 use super::git::GitDeploy;
 use super::invitation::{Invitation, invitations};
+use super::metric::MetricPoint;
 use super::permission::{ViewerCapability, viewer_can, viewer_capabilities};
 use super::project::path;
 use super::variable::{Variable, VariableDifference};
@@ -20,7 +21,7 @@ use crate::error::{Error, Result};
 use crate::graphql::context::{app, loaders, op};
 use crate::graphql::directive::requires;
 use crate::graphql::page::{Listed, connection, page};
-use crate::service::{edge, variable};
+use crate::service::{edge, metric, variable};
 use crate::store;
 
 /// An environment of a project.
@@ -192,6 +193,21 @@ impl Environment {
     #[graphql(directive = requires::apply("edge.manage".into(), "id".into()))]
     async fn edge_settings(&self, ctx: &Context<'_>) -> Result<EdgeSettings> {
         Ok(edge::settings(op(ctx), self.0.id).await?.into())
+    }
+
+    /// What was measured of the requests to all its deployments, a point every so many minutes, over the last hour if no time is given; kept for a
+    /// week. Requires `log.view`.
+    #[graphql(directive = requires::apply("log.view".into(), "id".into()))]
+    async fn metrics(
+        &self,
+        ctx: &Context<'_>,
+        since: Option<DateTime<Utc>>,
+        until: Option<DateTime<Utc>>,
+        #[graphql(default = 1)] step_minutes: i32,
+    ) -> Result<Vec<MetricPoint>> {
+        let span = metric::Span::new(since, until, step_minutes)?;
+        let points = metric::series(op(ctx), self.0.id, None, span).await?;
+        Ok(points.into_iter().map(MetricPoint).collect())
     }
 
     /// Who holds which role here. Requires `member.view`.

@@ -14,6 +14,7 @@ pub(super) mod edge;
 pub(super) mod environment;
 pub(super) mod git;
 pub(super) mod invitation;
+pub(super) mod metric;
 pub(super) mod organization;
 pub(super) mod permission;
 pub(super) mod policy;

@@ -136,6 +136,18 @@ impl Things {
                 "FORBIDDEN",
             ),
             call(
+                "Deployment.metrics",
+                "query($id: ID!) { deployment(id: $id) { metrics { requests } } }",
+                deployment,
+                "FORBIDDEN",
+            ),
+            call(
+                "Environment.metrics",
+                "query($id: ID!) { environment(id: $id) { metrics { requests } } }",
+                environment,
+                "FORBIDDEN",
+            ),
+            call(
                 "Environment.domains",
                 "query($id: ID!) { environment(id: $id) { domains { nodes { id } } } }",
                 environment,

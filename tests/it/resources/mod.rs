@@ -21,6 +21,7 @@ mod hostile;
 mod idempotency;
 mod invitation;
 mod mail;
+mod metric;
 mod migration;
 mod organization;
 mod pages;
