@@ -9,6 +9,10 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+mod work;
+
+pub use work::{Builds, Logs};
+
 use crate::acme::Authority;
 use crate::authz::Packs;
 use crate::domain::host::{BaseDomain, HostName};
@@ -51,6 +55,10 @@ pub struct Config {
     pub policy: Policy,
     /// Where repositories may be.
     pub git: Git,
+    /// What builds may use.
+    pub builds: Builds,
+    /// How much of logs is kept.
+    pub logs: Logs,
     /// Attempts to sign in or up, from one client address.
     pub sign_in_attempts_per_minute: NonZeroU32,
     /// How long a worker may be silent before another takes over its action.
@@ -154,6 +162,10 @@ pub struct Layer {
     pub policy: Option<Policy>,
     /// See [`Config::git`].
     pub git: Option<Git>,
+    /// See [`Config::builds`].
+    pub builds: Option<Builds>,
+    /// See [`Config::logs`].
+    pub logs: Option<Logs>,
     /// See [`Config::sign_in_attempts_per_minute`].
     pub sign_in_attempts_per_minute: Option<NonZeroU32>,
     /// See [`Config::lease`].
@@ -205,6 +217,8 @@ impl Config {
             domain_check: Duration::from_secs(300),
             policy: Policy::default(),
             git: Git::default(),
+            builds: Builds::default(),
+            logs: Logs::default(),
             sign_in_attempts_per_minute: NonZeroU32::MIN.saturating_add(29),
             lease: Duration::from_secs(15),
             drain_grace: Duration::from_secs(30),
@@ -239,6 +253,8 @@ impl Config {
         self.domain_check = seconds("domain_check_seconds", layer.domain_check_seconds, self.domain_check)?;
         self.policy = layer.policy.unwrap_or(self.policy);
         self.git = layer.git.unwrap_or(self.git);
+        self.builds = layer.builds.unwrap_or(self.builds);
+        self.logs = layer.logs.unwrap_or(self.logs);
         self.sign_in_attempts_per_minute =
             layer.sign_in_attempts_per_minute.unwrap_or(self.sign_in_attempts_per_minute);
         self.lease = seconds("lease_seconds", layer.lease_seconds, self.lease)?;
@@ -278,7 +294,9 @@ impl Config {
             let text = format!("{} is no way to a repository, choose `https`, `http` or `file`", quote(protocol));
             return Err(Error::invalid("git.protocols", "unknown", text));
         }
-        seconds("git.timeout_seconds", Some(self.git.timeout_seconds), Duration::ZERO).map(|_| ())
+        seconds("git.timeout_seconds", Some(self.git.timeout_seconds), Duration::ZERO)?;
+        self.builds.check()?;
+        self.logs.check()
     }
 }
 
