@@ -23,7 +23,8 @@ const ENVIRONMENT: &str = "subscription Follow($id: ID!, $last: Int!, $after: St
     cursor at stream instance text missed
   }
 }";
-const DEPLOYMENT: &str = "subscription Follow($id: ID!, $kind: LogKind!, $last: Int!, $after: String, $since: DateTime) {
+const DEPLOYMENT: &str =
+    "subscription Follow($id: ID!, $kind: LogKind!, $last: Int!, $after: String, $since: DateTime) {
   line: deploymentLog(deploymentId: $id, kind: $kind, last: $last, after: $after, since: $since) {
     cursor at stream instance text missed
   }

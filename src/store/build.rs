@@ -2,9 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{Expr, OnConflict};
-use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect,
-};
+use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect};
 
 use entities::blob;
 use entities::build::{ActiveModel, Column, Entity, Model};
@@ -111,13 +109,8 @@ pub async fn copy<C: Held>(write: &Write, permit: &Permit<C>, from: DeploymentId
 /// # Errors
 /// `Internal` when what is stored is no manifest.
 pub async fn files(store: &Store, id: DeploymentId) -> Result<Option<Manifest>> {
-    let entries: Option<Option<serde_json::Value>> = Entity::find_by_id(id)
-        .select_only()
-        .column(Column::Entries)
-        .into_tuple()
-        .one(&store.db)
-        .await
-        .map_err(sql)?;
+    let entries: Option<Option<serde_json::Value>> =
+        Entity::find_by_id(id).select_only().column(Column::Entries).into_tuple().one(&store.db).await.map_err(sql)?;
     entries.flatten().map(|entries| parsed(id, entries)).transpose()
 }
 
@@ -126,7 +119,10 @@ fn parsed(id: DeploymentId, entries: serde_json::Value) -> Result<Manifest> {
 }
 
 /// What was built for each of these deployments.
-pub(super) async fn of(connection: &impl ConnectionTrait, ids: &[DeploymentId]) -> Result<Vec<(DeploymentId, Manifest)>> {
+pub(super) async fn of(
+    connection: &impl ConnectionTrait,
+    ids: &[DeploymentId],
+) -> Result<Vec<(DeploymentId, Manifest)>> {
     let mut all = Vec::new();
     for chunk in ids.chunks(CHUNK) {
         let select = Entity::find().filter(Column::DeploymentId.is_in(chunk.iter().map(|id| id.uuid())));

@@ -71,9 +71,10 @@ fn what_is_gone_is_told() -> io::Result<()> {
     }
     // Also when nothing is left.
     drop(log);
-    tidy(dir.path(), LogLimits { age_ms: 0, ..LIMITS })?;
-    std::thread::sleep(std::time::Duration::from_millis(2));
-    tidy(dir.path(), LogLimits { age_ms: 0, ..LIMITS })?;
+    for file in segments(dir.path())? {
+        fs::File::options().append(true).open(&file.path)?.set_modified(std::time::UNIX_EPOCH)?;
+    }
+    tidy(dir.path(), LIMITS)?;
     let page = read(dir.path(), after(499), 1000)?;
     assert_eq!((page.missed, page.lines.len(), page.mark.seq), (1, 0, 500));
     assert_eq!(sizes(dir.path())?, 0);

@@ -91,7 +91,8 @@ mod tests {
         assert_eq!((cursor.place("dep_0"), cursor.place("dep_39"), cursor.place("dep_1")), (Some(39), Some(39), None));
         assert!(Cursor::parse("after", &cursor.text()).is_ok_and(|read| read == cursor));
         let encoded = |text: &str| data_encoding::BASE64URL_NOPAD.encode(text.as_bytes());
-        for bad in ["", "?", "AAA", &encoded("x dep_1=1"), &encoded(" dep_1"), &encoded(" dep_1=-1"), &"A".repeat(5000)] {
+        for bad in ["", "?", "AAA", &encoded("x dep_1=1"), &encoded(" dep_1"), &encoded(" dep_1=-1"), &"A".repeat(5000)]
+        {
             let empty = bad.is_empty();
             assert_eq!(Cursor::parse("after", bad).is_ok(), empty, "{bad}");
         }

@@ -43,7 +43,7 @@ impl Client {
     /// The deployment when everything is over, which is not for the better.
     pub(crate) async fn failed(&self, deployment: &Deployment) -> Value {
         let document = "query($id: ID!) { deployment(id: $id) { state failure build { exitCode finishedAt }
-            action { state error } events(last: 1) { nodes { state detail } } } }";
+            action { state error } events(first: 1) { nodes { state detail } } } }";
         eventually("the deployment has failed", async || {
             let found = self.ok(document, json!({ "id": deployment.id })).await["deployment"].clone();
             assert_ne!(found["state"], "ACTIVE", "{found:#}");
@@ -58,7 +58,8 @@ pub(crate) fn left_of_build(data: &Path, deployment: &Deployment) -> Vec<String>
     let name = format!("{}-build", deployment.id);
     let folder = data.join("instances").join(&name);
     let found = ["work", "output", "output.json", "spec.json"].map(|file| folder.join(file));
-    let groups = ["", "cpu", "memory", "pids"].map(|kind| Path::new("/sys/fs/cgroup").join(kind).join("reeve").join(&name));
+    let groups =
+        ["", "cpu", "memory", "pids"].map(|kind| Path::new("/sys/fs/cgroup").join(kind).join("reeve").join(&name));
     let mut left: Vec<String> = found.into_iter().chain(groups).filter(|path| path.exists()).map(text).collect();
     let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
     left.extend(mounts.lines().filter(|line| line.contains(&name)).map(str::to_owned));

@@ -51,8 +51,9 @@ async fn what_is_built_is_what_is_served_and_is_never_built_again() {
     let ada = &ground.ada;
     ada.set_variable(&ground.environment.id, "GREETING", "good morning", false).await;
     ada.set_variable(&ground.environment.id, "TOKEN", "hunter2-and-more", true).await;
-    let script =
-        format!("{COUNT}; echo $GREETING; echo the token is $TOKEN >&2; cat source > dist/page.html; ls >> dist/page.html");
+    let script = format!(
+        "{COUNT}; echo $GREETING; echo the token is $TOKEN >&2; cat source > dist/page.html; ls >> dist/page.html"
+    );
     let first = ada.built(&ground.environment, &script).await;
     assert_eq!(ground.get(&ground.environment.url, "/page.html").await.body, "of itdist\nsource\n");
     assert_eq!(ground.get(&ground.environment.url, "/").await.body, "1\n");
@@ -82,7 +83,8 @@ async fn what_is_built_is_what_is_served_and_is_never_built_again() {
         let delete = "mutation($id: ID!) { deleteDeployment(input: { id: $id }) { deployment { id } } }";
         ada.ok(delete, json!({ "id": id })).await;
         eventually("it is deleted", async || {
-            let found = ada.ok("query($id: ID!) { deployment(id: $id) { action { kind state } } }", json!({ "id": id }));
+            let found =
+                ada.ok("query($id: ID!) { deployment(id: $id) { action { kind state } } }", json!({ "id": id }));
             (found.await["deployment"]["action"] == json!({ "kind": "DELETE", "state": "SUCCEEDED" })).then_some(())
         })
         .await;
@@ -114,7 +116,10 @@ async fn one_that_fails_says_why_and_costs_nobody_anything() {
     let bad = ada.build(&ground.environment, "echo compiling; echo no such module >&2; exit 3").await;
     let failed = ada.failed(&bad).await;
     let why = "the build exited with code 3; the last of its log:\ncompiling\nno such module";
-    assert_eq!((&failed["state"], &failed["failure"], &failed["action"]["error"]), (&json!("FAILED"), &json!(why), &json!(why)));
+    assert_eq!(
+        (&failed["state"], &failed["failure"], &failed["action"]["error"]),
+        (&json!("FAILED"), &json!(why), &json!(why))
+    );
     assert_eq!(failed["events"]["nodes"][0], json!({ "state": "FAILED", "detail": why }));
     assert!(failed["build"]["exitCode"] == 3 && failed["build"]["finishedAt"].is_string(), "{failed}");
     assert_eq!(left_of_build(ground.data.path(), &bad), [""; 0]);
@@ -224,10 +229,7 @@ async fn one_whose_guardian_dies_is_begun_anew() {
     let deployment = ground.ada.build(&ground.environment, &script).await;
     ground.ada.build_says(&deployment, "waiting").await;
     kill_guardian(&ground, &deployment.id);
-    eventually("it was begun anew", async || {
-        (ground.ada.build_log(&deployment).await.len() == 2).then_some(())
-    })
-    .await;
+    eventually("it was begun anew", async || (ground.ada.build_log(&deployment).await.len() == 2).then_some(())).await;
     // Both at once.
     ground.server.kill().await;
     kill_guardian(&ground, &deployment.id);
@@ -257,6 +259,26 @@ async fn the_cache_is_the_projects_and_is_emptied_when_it_is_full() {
 }
 
 #[tokio::test]
+async fn without_walls_it_is_built_as_programs_run_there() {
+    let ground = Ground::with("isolation = \"none\"\n[builds]\ndisk_mb = 32\ncache_mb = 16\n").await;
+    let ada = &ground.ada;
+    // What it leaves is hard to remove, and is.
+    let deep = "mkdir -p $(printf 'deep/%.0s' $(seq 300)); mkdir closed; touch closed/x; chmod 0 closed";
+    let first = ada.built(&ground.environment, &format!("{COUNT}; echo $GREETING; {deep}")).await;
+    assert_eq!(ground.get(&ground.environment.url, "/").await.body, "1\n");
+    assert_eq!(left_of_build(ground.data.path(), &first), [""; 0]);
+    ada.built(&ground.environment, COUNT).await;
+    assert_eq!(ground.get(&ground.environment.url, "/").await.body, "2\n");
+    let bad = ada.build(&ground.environment, "head -c 60000000 /dev/zero > fill; sleep 1000").await;
+    let failure = text(&ada.failed(&bad).await["failure"]);
+    assert_eq!(failure, "the build wrote more than 32 MB and was ended");
+    assert_eq!(left_of_build(ground.data.path(), &bad), [""; 0]);
+    ada.built(&ground.environment, &format!("{COUNT}; head -c 17000000 /dev/zero > $REEVE_CACHE/fill")).await;
+    ada.built(&ground.environment, COUNT).await;
+    assert_eq!(ground.get(&ground.environment.url, "/").await.body, "1\n", "what was too much is gone");
+}
+
+#[tokio::test]
 async fn who_views_deployments_reads_what_was_built_and_not_what_runs() {
     let ground = Ground::new().await;
     let (bob, eve) = (ground.server.client().sign_up("bob").await, ground.server.client().sign_up("eve").await);
@@ -272,7 +294,8 @@ async fn who_views_deployments_reads_what_was_built_and_not_what_runs() {
     let id = json!({ "id": deployment.id });
     assert_eq!(bob.code(&of("RUNTIME"), id.clone()).await, "FORBIDDEN");
     assert_eq!(eve.code(&of("BUILD"), id.clone()).await, "NOT_FOUND");
-    let follow = |kind: &str| format!("subscription($id: ID!) {{ deploymentLog(deploymentId: $id, kind: {kind}) {{ text }} }}");
+    let follow =
+        |kind: &str| format!("subscription($id: ID!) {{ deploymentLog(deploymentId: $id, kind: {kind}) {{ text }} }}");
     let lines = bob.follow(&follow("BUILD"), id.clone()).await.rest().await;
     assert_eq!(lines.len(), 2, "{lines:?}");
     assert_eq!(bob.follow(&follow("RUNTIME"), id.clone()).await.cut().await.0, "FORBIDDEN");
