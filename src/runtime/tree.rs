@@ -99,7 +99,7 @@ mod tests {
             tree = above;
         }
         fs::create_dir(tree.join("closed"))?;
-        fs::set_permissions(tree.join("closed"), Permissions::from_mode(0))?;
+        fs::set_permissions(tree.join("closed"), Permissions::from_mode(0o000))?;
         fs::rename(&tree, root.join("deep"))?;
         assert!(measured(&root) > 0);
         remove(&root)?;

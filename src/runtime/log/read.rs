@@ -23,7 +23,7 @@ pub(in crate::runtime) fn read(dir: &Path, from: LogFrom, most: usize) -> io::Re
             let end = number_of_end(&files)?;
             // The first line that is young enough; what is older is not missed.
             for file in &files {
-                let found = each(file, 0, |line, _| !line.is_some_and(|line| line.at_ms >= at_ms))?;
+                let found = each(file, 0, |line, _| line.is_none_or(|line| line.at_ms < at_ms))?;
                 if let Some((line, _)) = found {
                     mark.seq = line.seq - 1;
                     return read_on(&files, mark, most);
