@@ -21,7 +21,7 @@ use crate::runtime::process::ProcessDriver;
 use crate::runtime::{Driver, LogLimits, Machine};
 use crate::service::keys::Keys;
 use crate::service::session::Limits;
-use crate::service::{App, vault};
+use crate::service::{App, artifact, vault};
 use crate::store::{Store, action, git_request};
 use crate::sys::random;
 use crate::tasks::routes::Publisher;
@@ -164,6 +164,7 @@ pub async fn start(config: Config) -> Result<Server> {
         master,
         limits,
         artifacts,
+        announced: artifact::Announced::default(),
         driver,
         dns,
         accepted: Arc::new(Notify::new()),
@@ -197,6 +198,7 @@ pub async fn start(config: Config) -> Result<Server> {
     git_request::release_all(&app.store, &owner).await?;
     tasks.spawn(tasks::git::run(app.clone(), owner.clone(), stop.clone()));
     let shop = Arc::new(Workshop::new(app.clone(), edge.clone(), publisher.clone()));
+    tasks.spawn(tasks::metrics::run(app.clone(), edge.clone(), owner.clone(), stop.clone()));
     tasks.spawn(engine::run(shop, owner, stop.clone()));
     tasks.spawn(tasks::certificates::run(app.clone(), publisher.clone(), stop.clone()));
     tasks.spawn(tasks::instances::run(app.clone(), publisher, stop.clone()));

@@ -55,7 +55,7 @@ pub(super) fn lay_out(folder: &Path, files: &[ReleaseFile]) -> Result<(), Runtim
                 "the path `{}` is both a file and a folder, or given twice: keep one of them",
                 file.path
             )),
-            _ => RuntimeError::Internal(format!("a release file could not be copied: {error}")),
+            _ => RuntimeError::internal("a release file could not be copied")(error),
         })?;
     }
     Ok(())

@@ -31,6 +31,7 @@ pub mod instance;
 pub mod invitation;
 pub mod keys;
 pub mod log;
+pub mod metric;
 pub mod notice;
 pub mod organization;
 pub mod presence;
@@ -61,6 +62,8 @@ pub struct App {
     pub limits: session::Limits,
     /// Content of deployments.
     pub artifacts: Artifacts,
+    /// What drafts announce.
+    pub announced: artifact::Announced,
     /// What runs processes.
     pub driver: Arc<dyn Driver>,
     /// What is asked about custom domains.

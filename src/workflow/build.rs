@@ -16,7 +16,8 @@ use crate::domain::configuration::Build;
 use crate::domain::deployment::state::State;
 use crate::domain::manifest::{Manifest, RawEntry};
 use crate::error::{Error, Result};
-use crate::runtime::{BuildSpec, BuiltFile, ExitCause, LogFrom, RuntimeError, Status};
+use crate::runtime::artifacts::ReceiveError;
+use crate::runtime::{BuildSpec, BuiltFile, ExitCause, LogFrom, RuntimeError, Status, is_passing};
 use crate::service::{App, instance, variable};
 use crate::store::action::Lease;
 use crate::store::{build, deployment, project_user, route};
@@ -202,7 +203,12 @@ async fn receive(app: &App, project: &str, file: &BuiltFile) -> Result<()> {
     let content = tokio::fs::File::open(&file.content).await.map_err(|error| failed(error.to_string()))?;
     let content = tokio_util::io::ReaderStream::with_capacity(content, 256 * 1024);
     let received = app.artifacts.receive(project, &file.digest, file.size_bytes, content).await;
-    received.map_err(|error| failed(format!("{error:?}")))
+    received.map_err(|error| match error {
+        ReceiveError::Io(error) if is_passing(&error) => {
+            Error::Unavailable("the server has no room for what was built".to_owned())
+        }
+        error => failed(format!("{error:?}")),
+    })
 }
 
 async fn all_there(app: &App, project: &str, manifest: &Manifest) -> Result<bool> {
