@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 use crate::mail::Mailer;
 use crate::runtime::artifacts::Artifacts;
 use crate::runtime::process::ProcessDriver;
-use crate::runtime::{Driver, Machine};
+use crate::runtime::{Driver, LogLimits, Machine};
 use crate::service::keys::Keys;
 use crate::service::session::Limits;
 use crate::service::{App, artifact, vault};
@@ -201,8 +201,8 @@ pub async fn start(config: Config) -> Result<Server> {
     action::release_all(&app.store, &owner).await?;
     git_request::release_all(&app.store, &owner).await?;
     tasks.spawn(tasks::git::run(app.clone(), owner.clone(), stop.clone()));
+    let shop = Arc::new(Workshop::new(app.clone(), edge.clone(), publisher.clone()));
     tasks.spawn(tasks::metrics::run(app.clone(), edge.clone(), owner.clone(), stop.clone()));
-    let shop = Arc::new(Workshop { app: app.clone(), edge: edge.clone(), publisher: publisher.clone() });
     tasks.spawn(engine::run(shop, owner.clone(), stop.clone()));
     tasks.spawn(tasks::outbox::run(app.clone(), owner, stop.clone()));
     tasks.spawn(tasks::certificates::run(app.clone(), publisher.clone(), stop.clone()));
@@ -261,7 +261,8 @@ async fn driver(config: &Config, executable: &Path) -> Result<Arc<dyn Driver>> {
         Isolation::None => Machine::without_walls(),
     };
     let why = machine.why().join("; ");
-    let driver = ProcessDriver::new(&config.data, executable, machine);
+    let logs = LogLimits { bytes: config.logs.max_mb << 20, age_ms: config.logs.max_days * 24 * 3_600_000 };
+    let driver = ProcessDriver::new(&config.data, executable, machine).with_logs(logs);
     let enforcement = driver.enforcement();
     let missing = enforcement.missing.join("; ");
     if enforcement.full {

@@ -12,6 +12,7 @@ pub mod audit_entry;
 pub mod auto_deploy;
 pub mod binding;
 pub mod blob;
+pub mod build;
 pub mod capability_use;
 pub mod certificate;
 pub mod delivery;

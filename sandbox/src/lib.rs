@@ -7,6 +7,7 @@
 //!    │  exit of init <────────┘ │ hands out sockets through the door, reaps orphans, ends when the caller ends
 //! ```
 
+pub mod disk;
 mod filter;
 mod init;
 pub mod loops;
@@ -31,10 +32,12 @@ use nix::{
     unistd::{Gid, Uid, pipe2},
 };
 
-/// Where the program finds its files inside: read-only, and its working directory.
+/// Where the program finds its files inside: its working directory.
 pub const FOLDER: &str = "/app";
 /// Where the project keeps what outlives its programs, inside.
 pub const STORAGE: &str = "/storage";
+/// Where builds of one project keep what the next one may use, inside.
+pub const CACHE: &str = "/cache";
 /// The user inside a user namespace, whoever it is outside.
 pub const INNER_USER: u32 = 1000;
 
@@ -47,7 +50,7 @@ pub enum User {
     Namespace,
 }
 
-/// What lies at [`STORAGE`].
+/// What lies at [`STORAGE`], or at [`CACHE`].
 #[derive(Debug)]
 pub enum Storage {
     /// A folder of the machine.
@@ -65,8 +68,12 @@ pub struct Jail {
     pub environment: Vec<(String, String)>,
     /// What it finds at [`FOLDER`].
     pub folder: PathBuf,
-    /// What it finds at [`STORAGE`].
+    /// Whether it may change that.
+    pub writable: bool,
+    /// What it finds at `storage_at`.
     pub storage: Storage,
+    /// [`STORAGE`] or [`CACHE`].
+    pub storage_at: &'static str,
     /// A folder over which the new root is built; nothing of it is seen inside, and nothing happens to it outside.
     pub base: PathBuf,
     /// Who it is.

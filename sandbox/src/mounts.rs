@@ -1,4 +1,4 @@
-//! The file system inside: the machine's programs and libraries, read-only; the release, read-only; the storage; and what
+//! The file system inside: the machine's programs and libraries, read-only; its files, read-only for what serves; the storage; and what
 //! is made for this one alone. Nothing else of the machine is there. It must not know users or limits.
 
 use std::{
@@ -21,7 +21,7 @@ use nix::{
     unistd::{chdir, pivot_root},
 };
 
-use crate::{FOLDER, Jail, Refused, STORAGE, Storage, at, through};
+use crate::{FOLDER, Jail, Refused, Storage, at, through};
 
 /// What programs are run with; links are links inside as well.
 const SYSTEM: [&str; 7] = ["usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32"];
@@ -74,8 +74,9 @@ pub(crate) fn build(jail: &Jail, user: u32) -> Result<(), Refused> {
     let proc = root.folder("proc")?;
     // Nobody sees the first process, whose command line names folders outside.
     mount(Some("proc"), &proc, Some("proc"), walled, Some("hidepid=2")).map_err(at("mounting `/proc`"))?;
-    bind(&through(&folder), &root.folder(FOLDER)?, READ_ONLY)?;
-    let inside = root.folder(STORAGE)?;
+    let folder_as = if jail.writable { libc::MOUNT_ATTR_NOSUID | NO_DEVICES } else { READ_ONLY };
+    bind(&through(&folder), &root.folder(FOLDER)?, folder_as)?;
+    let inside = root.folder(jail.storage_at)?;
     match (&jail.storage, storage) {
         (Storage::Device(device), _) => {
             let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;

@@ -1,6 +1,6 @@
 //! How the values that several commands take are read from the command line. It must not know any command.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::domain::{
     email::EmailAddress,
@@ -8,6 +8,7 @@ use crate::domain::{
     name::{OrganizationSlug, ProjectSlug},
     path::EnvironmentPath,
 };
+use crate::sys::clock;
 
 /// An organization and a project in it, `acme/site`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,6 +76,22 @@ pub(super) fn time(text: &str) -> Result<DateTime<Utc>, String> {
     read.map_err(|_| format!("{} is no time, write such as `2030-12-31T18:00:00Z`", quote(text)))
 }
 
+/// A point in time as RFC 3339 has it, or how long it is ago.
+pub(super) fn moment(text: &str) -> Result<DateTime<Utc>, String> {
+    let unit = |letter| match letter {
+        's' => Some(1),
+        'm' => Some(60),
+        'h' => Some(3600),
+        'd' => Some(86_400),
+        _ => None,
+    };
+    let ago = text.chars().last().and_then(unit).and_then(|seconds| {
+        let count: i64 = text.get(..text.len() - 1)?.parse().ok().filter(|count| *count >= 0)?;
+        clock::now().checked_sub_signed(TimeDelta::try_seconds(count.checked_mul(seconds)?)?)
+    });
+    ago.map_or_else(|| time(text).map_err(|problem| format!("{problem}, or how long ago such as `15m`")), Ok)
+}
+
 /// All problems of one value in one sentence.
 pub(super) fn sentence(problems: &[Invalid]) -> String {
     problems.iter().map(|problem| problem.message.as_str()).collect::<Vec<_>>().join("; ")
@@ -101,5 +118,11 @@ mod tests {
         assert!(time("2030-12-31T18:00:00+01:00").is_ok_and(|it| it.to_rfc3339() == "2030-12-31T17:00:00+00:00"));
         assert!(time("2030-12-31 18:00").is_err());
         assert!(time("tomorrow").is_err());
+        let ago = |text| moment(text).map(|at| (clock::now() - at).num_minutes());
+        assert_eq!((ago("90m"), ago("2h"), ago("0s")), (Ok(90), Ok(120), Ok(0)));
+        assert!(moment("2030-12-31T18:00:00Z").is_ok());
+        for wrong in ["", "m", "-1m", "1w", "é", "99999999999999999999d", "9999999999999999d"] {
+            assert!(moment(wrong).is_err(), "{wrong}");
+        }
     }
 }

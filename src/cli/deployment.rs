@@ -28,7 +28,10 @@ fragment deploymentFields on Deployment {
 
 const WATCH: &str = "query Watch($id: ID!) { deployment(id: $id) { ...deploymentFields } }";
 
-const LOG: &str = "query Log($id: ID!, $last: Int!) { deployment(id: $id) { log(last: $last) { at stream text } } }";
+const LOG: &str =
+    "query Log($id: ID!, $kind: LogKind!, $last: Int!, $after: String, $since: DateTime) { deployment(id: $id) {
+  log(kind: $kind, last: $last, after: $after, since: $since) { cursor at stream instance text missed }
+} }";
 
 /// How often the server is asked, in milliseconds: at first quickly, since static sites are done in a moment.
 const POLL: [u64; 6] = [20, 40, 80, 160, 300, 500];
@@ -78,15 +81,38 @@ pub(super) struct Action {
 /// A line of a deployment's log.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct LogLine {
+    pub(super) cursor: String,
     pub(super) at: DateTime<Utc>,
     pub(super) stream: String,
+    /// Nothing for a build.
+    pub(super) instance: Option<u32>,
     pub(super) text: String,
+    /// Of a gap, how many lines it was.
+    pub(super) missed: Option<u64>,
+}
+
+/// Which lines of a log are wanted first.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Window {
+    /// Most lines, or the last ones when nothing else is said.
+    pub(super) last: u32,
+    /// Those behind the line with this cursor.
+    pub(super) after: Option<String>,
+    /// Those that were printed from this moment on.
+    pub(super) since: Option<DateTime<Utc>>,
+}
+
+impl Window {
+    /// The same for the API.
+    pub(super) fn variables(&self) -> Value {
+        json!({ "last": self.last, "after": self.after, "since": self.since })
+    }
 }
 
 impl LogLine {
     /// The line for people.
     pub(super) fn text(&self) -> String {
-        let mark = if self.stream == "SYSTEM" { "reeve: " } else { "" };
+        let mark = if matches!(self.stream.as_str(), "SYSTEM" | "GAP") { "reeve: " } else { "" };
         format!("{}  {mark}{}", self.at.format("%Y-%m-%d %H:%M:%S%.3f"), one_line(&self.text.replace('\t', "    ")))
     }
 }
@@ -237,14 +263,22 @@ async fn failed(client: &Client, deployment: Deployment) -> Failure {
         message.push_str(why);
     }
     // Who may deploy need not be allowed to read logs; the failure is worth telling without them.
-    let log = log(client, &deployment.id, FAILURE_LINES).await.unwrap_or_default();
+    let window = Window { last: FAILURE_LINES, ..Window::default() };
+    let log = log(client, &deployment.id, "RUNTIME", &window).await.unwrap_or_default();
     let failure = Failure::new(Exit::Failed, message).with("log", json!(log)).with("deployment", json!(deployment));
     Failure { code: format!("DEPLOYMENT_{end}"), ..failure }
 }
 
-/// The last lines of the deployment's log, oldest first.
-pub(super) async fn log(client: &Client, id: &str, last: u32) -> Result<Vec<LogLine>, Failure> {
-    let variables: Value = json!({ "id": id, "last": last });
+/// Lines of the deployment's log, `RUNTIME` or `BUILD`, the oldest first.
+pub(super) async fn log(
+    client: &Client,
+    id: &str,
+    kind: &'static str,
+    window: &Window,
+) -> Result<Vec<LogLine>, Failure> {
+    let mut variables = window.variables();
+    variables["id"] = json!(id);
+    variables["kind"] = json!(kind);
     client.query::<LogAnswer>(LOG, variables).await.map(|answer| answer.deployment.log)
 }
 

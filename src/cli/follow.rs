@@ -1,4 +1,7 @@
-//! A log as it comes: one subscription over one WebSocket. It must not know which command wants it.
+//! A log as it comes: one subscription over one WebSocket, and another one behind the last line when that breaks. It must not know
+//! which command wants it.
+
+use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
@@ -7,30 +10,68 @@ use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::client::{Client, error_of};
-use super::deployment::LogLine;
+use super::deployment::{LogLine, Window};
 use super::exit::Exit;
 use super::failure::Failure;
 use super::output::{Output, one_line};
 use crate::domain::invalid::quote;
+use crate::sys::clock;
 
 const PROTOCOL: HeaderValue = HeaderValue::from_static("graphql-transport-ws");
-const ENVIRONMENT: &str = "subscription Follow($id: ID!, $last: Int!) {
-  line: environmentLog(environmentId: $id, last: $last) { at stream text }
+const ENVIRONMENT: &str = "subscription Follow($id: ID!, $last: Int!, $after: String, $since: DateTime) {
+  line: environmentLog(environmentId: $id, last: $last, after: $after, since: $since) {
+    cursor at stream instance text missed
+  }
 }";
-const DEPLOYMENT: &str = "subscription Follow($id: ID!, $last: Int!) {
-  line: deploymentLog(deploymentId: $id, last: $last) { at stream text }
+const DEPLOYMENT: &str =
+    "subscription Follow($id: ID!, $kind: LogKind!, $last: Int!, $after: String, $since: DateTime) {
+  line: deploymentLog(deploymentId: $id, kind: $kind, last: $last, after: $after, since: $since) {
+    cursor at stream instance text missed
+  }
 }";
+/// How long the server may be away: a restart, an upgrade.
+const PATIENCE: Duration = Duration::from_secs(60);
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// Whose log.
 pub(super) enum Whose {
     /// Of whatever the environment with this id serves.
     Environment(String),
-    /// Of the deployment with this id.
-    Deployment(String),
+    /// Of the deployment with this id: `RUNTIME` or `BUILD`.
+    Deployment(String, &'static str),
 }
 
-/// Shows the last lines and each that comes, until no more can come or nobody reads them.
-pub(super) async fn follow(client: &Client, output: Output, whose: Whose, last: u32) -> Result<Exit, Failure> {
+/// Shows the lines that were asked for and each that comes, until no more can come or nobody reads them. When the server goes away
+/// it waits for it, and goes on behind the last line.
+pub(super) async fn follow(client: &Client, output: Output, whose: Whose, window: Window) -> Result<Exit, Failure> {
+    let mut window = window;
+    let mut lost = None;
+    loop {
+        let mut greeted = false;
+        match once(client, output, &whose, &mut window, &mut greeted).await {
+            Err(failure) if failure.exit == Exit::Unavailable => {
+                if greeted {
+                    lost = Some(clock::instant());
+                    output.note("the connection broke, waiting for the server");
+                }
+                if lost.is_none_or(|lost| lost.elapsed() > PATIENCE) {
+                    return Err(failure);
+                }
+                tokio::time::sleep(PAUSE).await;
+            }
+            ended => return ended,
+        }
+    }
+}
+
+/// One connection; the window begins behind the last line that was shown.
+async fn once(
+    client: &Client,
+    output: Output,
+    whose: &Whose,
+    window: &mut Window,
+    greeted: &mut bool,
+) -> Result<Exit, Failure> {
     let broken = |error: Error| {
         let message = format!("the connection to {} broke ({error}), try again", quote(client.server()));
         Failure::new(Exit::Unavailable, message)
@@ -40,11 +81,16 @@ pub(super) async fn follow(client: &Client, output: Output, whose: Whose, last: 
     request.headers_mut().insert("sec-websocket-protocol", PROTOCOL);
     let (mut socket, _) = tokio_tungstenite::connect_async(request).await.map_err(broken)?;
     let authorization = format!("Bearer {}", client.token()?);
-    let (document, id) = match whose {
-        Whose::Environment(id) => (ENVIRONMENT, id),
-        Whose::Deployment(id) => (DEPLOYMENT, id),
+    let (document, id, kind) = match whose {
+        Whose::Environment(id) => (ENVIRONMENT, id, None),
+        Whose::Deployment(id, kind) => (DEPLOYMENT, id, Some(*kind)),
     };
-    let subscription = json!({ "query": document, "variables": { "id": id, "last": last } });
+    let mut variables = window.variables();
+    variables["id"] = json!(id);
+    if let Some(kind) = kind {
+        variables["kind"] = json!(kind);
+    }
+    let subscription = json!({ "query": document, "variables": variables });
     let init = json!({ "type": "connection_init", "payload": { "authorization": authorization } });
     let subscribe = json!({ "type": "subscribe", "id": "log", "payload": subscription });
     socket.send(Message::text(init.to_string())).await.map_err(broken)?;
@@ -65,8 +111,12 @@ pub(super) async fn follow(client: &Client, output: Output, whose: Whose, last: 
                 if !output.line(&line, &line.text())? {
                     return Ok(Exit::Ok);
                 }
+                *window = Window { after: Some(line.cursor), since: None, ..*window };
             }
-            Heard::Begun => socket.send(Message::text(subscribe.to_string())).await.map_err(broken)?,
+            Heard::Begun => {
+                *greeted = true;
+                socket.send(Message::text(subscribe.to_string())).await.map_err(broken)?;
+            }
             Heard::Nothing => {}
             Heard::End => return Ok(Exit::Ok),
         }
@@ -107,7 +157,7 @@ mod tests {
 
     #[test]
     fn a_stream_is_lines_and_one_end() {
-        let line = json!({ "at": "2026-01-01T00:00:00Z", "stream": "STDOUT", "text": "x" });
+        let line = json!({ "cursor": "c", "at": "2026-01-01T00:00:00Z", "stream": "STDOUT", "text": "x" });
         let next = json!({ "type": "next", "id": "log", "payload": { "data": { "line": line } } });
         assert!(matches!(heard(next), Ok(Heard::Line(line)) if line.text == "x"));
         assert!(matches!(heard(json!({ "type": "complete", "id": "log" })), Ok(Heard::End)));

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{
     arguments::{self, ProjectPath},
     client::Client,
-    deployment::{self, Deployment, Numbered, Target},
+    deployment::{self, Deployment, Numbered, Target, Window},
     exit::Exit,
     failure::Failure,
     follow::{self, Whose},
@@ -102,6 +102,15 @@ pub struct LogArgs {
     /// How many lines
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=1000))]
     last: u32,
+    /// What the build printed, not the program
+    #[arg(long)]
+    build: bool,
+    /// Begin behind the line with this cursor, as `--json` shows it
+    #[arg(long, value_name = "CURSOR", conflicts_with = "since")]
+    after: Option<String>,
+    /// Begin with what was printed from then on: a time such as 2026-01-31T12:00:00Z, or how long ago, such as 15m
+    #[arg(long, value_name = "WHEN", value_parser = arguments::moment)]
+    since: Option<chrono::DateTime<chrono::Utc>>,
     /// Go on with each line that comes; without a number, of whichever deployment is the active one
     #[arg(long, short)]
     follow: bool,
@@ -231,21 +240,25 @@ fn subject(message: &str) -> String {
 /// `reeve log`
 pub(super) async fn log(client: &Client, output: Output, args: LogArgs) -> Result<Exit, Failure> {
     let path = args.environment.to_string();
+    let kind = if args.build { "BUILD" } else { "RUNTIME" };
+    let window = Window { last: args.last, after: args.after, since: args.since };
     let which = match args.number {
         Some(number) => {
             let variables = json!({ "path": path, "number": number });
             client.query::<NumberedAnswer>(NUMBERED, variables).await?.deployment
         }
+        // The newest one is being built, or was last.
+        None if args.build => newest(client, &path).await?,
         None if args.follow => {
             let found: Found<Target> = client.query(ACTIVE, json!({ "path": path })).await?;
-            return follow::follow(client, output, Whose::Environment(found.environment.id), args.last).await;
+            return follow::follow(client, output, Whose::Environment(found.environment.id), window).await;
         }
         None => active_or_newest(client, &path).await?,
     };
     if args.follow {
-        return follow::follow(client, output, Whose::Deployment(which.id), args.last).await;
+        return follow::follow(client, output, Whose::Deployment(which.id, kind), window).await;
     }
-    let lines = deployment::log(client, &which.id, args.last).await?;
+    let lines = deployment::log(client, &which.id, kind, &window).await?;
     let text = lines.iter().map(deployment::LogLine::text).collect::<Vec<_>>().join("\n");
     if lines.is_empty() {
         output.note(&format!("deployment {} has no log", which.number));
@@ -255,12 +268,16 @@ pub(super) async fn log(client: &Client, output: Output, args: LogArgs) -> Resul
 }
 
 async fn active_or_newest(client: &Client, path: &str) -> Result<Numbered, Failure> {
-    let variables = json!({ "path": path });
-    let Found { environment }: Found<Target> = client.query(ACTIVE, variables.clone()).await?;
-    if let Some(active) = environment.active_deployment {
-        return Ok(active);
+    let Found { environment }: Found<Target> = client.query(ACTIVE, json!({ "path": path })).await?;
+    match environment.active_deployment {
+        Some(active) => Ok(active),
+        None => newest(client, path).await,
     }
-    let Found { environment }: Found<WithDeployments<Numbered>> = client.query(NEWEST, variables).await?;
+}
+
+async fn newest(client: &Client, path: &str) -> Result<Numbered, Failure> {
+    let found: Found<WithDeployments<Numbered>> = client.query(NEWEST, json!({ "path": path })).await?;
+    let Found { environment } = found;
     let newest = environment.deployments.nodes.into_iter().next();
     newest.ok_or_else(|| {
         Failure::new(Exit::NotFound, format!("{path} has no deployment yet, make one with `reeve deploy`"))

@@ -127,7 +127,8 @@ pub enum ClientCommand {
     Environments(EnvironmentsArgs),
     /// List the deployments of an environment
     Deployments(DeploymentsArgs),
-    /// Show what a deployment printed
+    /// Show what a deployment printed, or its build
+    #[command(alias = "logs")]
     Log(LogArgs),
     /// Deploy a folder
     Deploy(DeployArgs),

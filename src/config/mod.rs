@@ -9,6 +9,10 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+mod work;
+
+pub use work::{Builds, Logs};
+
 use crate::acme::Authority;
 use crate::authz::Packs;
 use crate::domain::host::{BaseDomain, HostName, Link};
@@ -61,6 +65,10 @@ pub struct Config {
     pub mail: Mail,
     /// The password of the mail server.
     pub smtp_password: Option<Password>,
+    /// What builds may use.
+    pub builds: Builds,
+    /// How much of logs is kept.
+    pub logs: Logs,
     /// Attempts to sign in or up, from one client address.
     pub sign_in_attempts_per_minute: NonZeroU32,
     /// How long a worker may be silent before another takes over its action.
@@ -168,6 +176,10 @@ pub struct Layer {
     pub outbox: Option<Outbox>,
     /// See [`Config::mail`].
     pub mail: Option<Mail>,
+    /// See [`Config::builds`].
+    pub builds: Option<Builds>,
+    /// See [`Config::logs`].
+    pub logs: Option<Logs>,
     /// See [`Config::sign_in_attempts_per_minute`].
     pub sign_in_attempts_per_minute: Option<NonZeroU32>,
     /// See [`Config::lease`].
@@ -222,6 +234,8 @@ impl Config {
             outbox: Outbox::default(),
             mail: Mail::default(),
             smtp_password: None,
+            builds: Builds::default(),
+            logs: Logs::default(),
             sign_in_attempts_per_minute: NonZeroU32::MIN.saturating_add(29),
             lease: Duration::from_secs(15),
             drain_grace: Duration::from_secs(30),
@@ -258,6 +272,8 @@ impl Config {
         self.git = layer.git.unwrap_or(self.git);
         self.outbox = layer.outbox.unwrap_or(self.outbox);
         self.mail = layer.mail.unwrap_or(self.mail);
+        self.builds = layer.builds.unwrap_or(self.builds);
+        self.logs = layer.logs.unwrap_or(self.logs);
         self.sign_in_attempts_per_minute =
             layer.sign_in_attempts_per_minute.unwrap_or(self.sign_in_attempts_per_minute);
         self.lease = seconds("lease_seconds", layer.lease_seconds, self.lease)?;
@@ -308,7 +324,9 @@ impl Config {
         }
         seconds("git.timeout_seconds", Some(self.git.timeout_seconds), Duration::ZERO)?;
         seconds("outbox.timeout_seconds", Some(self.outbox.timeout_seconds), Duration::ZERO)?;
-        self.outbox.check()
+        self.outbox.check()?;
+        self.builds.check()?;
+        self.logs.check()
     }
 }
 

@@ -6,6 +6,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
+mod build;
+
+pub use build::Build;
+
 use super::{
     invalid::{Invalid, quote},
     manifest::{FilePath, Manifest},
@@ -170,6 +174,8 @@ impl Configuration {
 pub struct ProjectFile {
     /// How it is served; `None` when the file does not say, and the files decide.
     pub configuration: Option<Configuration>,
+    /// How its files are made; `None` when they are served as they are uploaded.
+    pub build: Option<Build>,
     /// Where the command line deploys to when it is not told.
     pub environment: Option<EnvironmentPath>,
 }
@@ -205,12 +211,13 @@ impl Reader {
     }
 
     fn file(&mut self, table: &Table) -> ProjectFile {
-        self.known(table, "", &["kind", "environment", "static", "process", "health"]);
+        self.known(table, "", &["kind", "environment", "build", "static", "process", "health"]);
         let environment = self.text(table, "", "environment").and_then(|text| {
             let parsed = EnvironmentPath::parse(&text);
             parsed.map_err(|all| self.problems.extend(all.into_iter().map(|it| it.within("environment")))).ok()
         });
         let kind = self.text(table, "", "kind");
+        let build = self.section(table, "build").map(|build| self.build(build));
         let site = self.section(table, "static");
         let process = self.section(table, "process");
         let health = self.section(table, "health");
@@ -218,7 +225,8 @@ impl Reader {
             (Some("static") | None, Some(site), None, None) => Some(self.site(site)),
             (Some("static"), None, None, None) => Some(self.site(&Table::new())),
             (Some("process") | None, None, Some(process), health) => Some(self.process(process, health)),
-            (None, None, None, None) => None,
+            // What a build leaves cannot be looked at before.
+            (None, None, None, None) => build.as_ref().map(|_| self.site(&Table::new())),
             (Some("process"), None, None, _) => {
                 let message = "a process needs a `[process]` section with its `command`".to_owned();
                 self.refuse("process", "required", message);
@@ -235,19 +243,12 @@ impl Reader {
                 None
             }
         };
-        ProjectFile { configuration, environment }
+        ProjectFile { configuration, build, environment }
     }
 
     fn site(&mut self, table: &Table) -> Configuration {
         self.known(table, "static", &["root", "not_found", "single_page"]);
-        let root = self.text(table, "static", "root").and_then(|root| {
-            let plain = root.strip_prefix("./").unwrap_or(&root);
-            let plain = plain.strip_suffix('/').unwrap_or(plain);
-            if matches!(plain, "" | ".") && !root.starts_with('/') && !root.is_empty() {
-                return None;
-            }
-            self.file_path("static.root", plain)
-        });
+        let root = self.folder(table, "static", "root");
         let not_found =
             self.text(table, "static", "not_found").and_then(|file| self.file_path("static.not_found", &file));
         let single_page = match table.get("single_page") {
@@ -267,7 +268,7 @@ impl Reader {
 
     fn process(&mut self, table: &Table, health: Option<&Table>) -> Configuration {
         self.known(table, "process", &["command", "tier"]);
-        let command = self.command(table.get("command"));
+        let command = self.command("process.command", table.get("command"));
         let tier = self.text(table, "process", "tier").map_or(Ok(Tier::default()), |name| {
             let names = Tier::ALL.map(|tier| format!("`{tier}`")).join(", ");
             name.parse().map_err(|()| format!("{} is no tier, use one of {names}", quote(&name)))
@@ -299,7 +300,7 @@ impl Reader {
         Configuration::Process(Process { command, health, tier })
     }
 
-    fn command(&mut self, value: Option<&Value>) -> Vec<String> {
+    fn command(&mut self, field: &str, value: Option<&Value>) -> Vec<String> {
         const EXPECTED: &str = "a list of texts such as `[\"node\", \"server.js\"]`";
         let parts: Option<Vec<String>> = match value {
             Some(Value::Array(parts)) => parts.iter().map(|part| part.as_str().map(str::to_owned)).collect(),
@@ -307,12 +308,11 @@ impl Reader {
         };
         let Some(parts) = parts else {
             match value {
-                Some(value) => self.wrong_type("process.command", value, EXPECTED),
-                None => self.refuse("process.command", "required", format!("the command is missing, write {EXPECTED}")),
+                Some(value) => self.wrong_type(field, value, EXPECTED),
+                None => self.refuse(field, "required", format!("the command is missing, write {EXPECTED}")),
             }
             return Vec::new();
         };
-        let field = "process.command";
         if parts.first().is_none_or(String::is_empty) {
             self.refuse(field, "too_short", "the command is empty, name a program".to_owned());
         }
@@ -355,6 +355,17 @@ impl Reader {
                 None
             }
         }
+    }
+
+    /// A folder below the files; none for all of them.
+    fn folder(&mut self, table: &Table, section: &str, key: &str) -> Option<String> {
+        let text = self.text(table, section, key)?;
+        let plain = text.strip_prefix("./").unwrap_or(&text);
+        let plain = plain.strip_suffix('/').unwrap_or(plain);
+        if matches!(plain, "" | ".") && !text.starts_with('/') && !text.is_empty() {
+            return None;
+        }
+        self.file_path(&full(section, key), plain)
     }
 
     fn file_path(&mut self, field: &str, text: &str) -> Option<String> {

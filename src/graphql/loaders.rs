@@ -10,7 +10,7 @@ use super::batch::{Load, Lookup};
 use crate::authz::{Mask, Scope, cap};
 use crate::error::Result;
 use crate::op::Op;
-use crate::store;
+use crate::store::{self, build::Outcome};
 
 macro_rules! lookups {
     ($($name:ident($key:ty => $value:ty) |$op:ident, $keys:ident| $body:expr;)*) => { $(
@@ -70,6 +70,9 @@ lookups! {
         let rows = store::action::latest_of(op.store(), &visible, keys).await?;
         Ok(rows.into_iter().map(|row| (row.deployment_id, row)).collect())
     };
+    Builds(DeploymentId => Outcome) |op, keys| {
+        store::build::by_ids(op.store(), &op.visible::<cap::DeploymentView>().await?, keys).await
+    };
 }
 
 /// The loaders of one request.
@@ -96,6 +99,8 @@ pub(super) struct Loaders {
     pub(super) complete_drafts: Load<CompleteDrafts>,
     /// The newest action of deployments.
     pub(super) actions: Load<Actions>,
+    /// Builds of deployments.
+    pub(super) builds: Load<Builds>,
     /// How it stands with the certificates of custom domains.
     pub(super) certificates: Load<Certificates>,
 }
@@ -114,6 +119,7 @@ impl Loaders {
             deployments: Load::new(op),
             complete_drafts: Load::new(op),
             actions: Load::new(op),
+            builds: Load::new(op),
             certificates: Load::new(op),
         }
     }

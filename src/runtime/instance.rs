@@ -11,7 +11,9 @@
 //! | `door-<pid>` | shim | the socket through which a program behind walls is reached |
 //! | `stop.json` | driver | the grace, before the shim is asked to stop |
 //! | `exit.json` | shim | how the program ended, after everything that it started is gone |
-//! | `log.jsonl`, `log.1.jsonl` | shim | the program's output, now and before |
+//! | `log-<number>.jsonl` | shim | the program's output from the line of this number on |
+//! | `work` | shim | what a build works in, until it has ended |
+//! | `output`, `output.json` | shim | the files that a build has left, or why it is none of them |
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},
@@ -22,7 +24,10 @@ use std::{
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::{Exit, RuntimeError, cgroups::Cgroups, machine::Walls, procfs::Identity, storage::Kept};
+use super::{
+    Exit, RuntimeError, cgroups::Cgroups, log::LogLimits, machine::Walls, procfs::Identity, release::ReleaseFile,
+    storage::Kept, tree,
+};
 use crate::domain::tier::Limits;
 
 /// What the shim is to run.
@@ -38,6 +43,23 @@ pub(super) struct Spec {
     pub(super) walls: Option<Walls>,
     /// The project's own, where there are users for projects.
     pub(super) user: u32,
+    pub(super) logs: LogLimits,
+    /// What makes it a build; `storage` is the project's cache then.
+    pub(super) build: Option<Build>,
+}
+
+/// A program that makes files.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Build {
+    /// What it makes them of.
+    pub(super) files: Vec<ReleaseFile>,
+    /// Where it leaves them.
+    pub(super) output: String,
+    pub(super) time_limit_ms: u64,
+    /// What it works in.
+    pub(super) work: Kept,
+    /// What stands in no log.
+    pub(super) secrets: Vec<String>,
 }
 
 /// The shim of an instance.
@@ -101,6 +123,23 @@ impl Instance {
         DirBuilder::new().recursive(true).mode(0o700).create(self.tmp())
     }
 
+    /// What a build works in.
+    pub(super) fn work(&self) -> PathBuf {
+        self.dir.join("work")
+    }
+
+    /// The files that a build has left.
+    pub(super) fn output(&self) -> PathBuf {
+        self.dir.join("output")
+    }
+
+    /// Takes away what a build has made, and what it has left half made.
+    pub(super) fn clear_build(&self) -> io::Result<()> {
+        tree::remove(&self.work())?;
+        tree::remove(&self.dir.join("output.json"))?;
+        tree::remove(&self.output())
+    }
+
     /// The program's own folder for temporary files.
     pub(super) fn tmp(&self) -> PathBuf {
         self.dir.join("tmp")
@@ -148,7 +187,7 @@ impl Instance {
         fs::rename(aside, self.dir.join(name))
     }
 
-    fn read_json<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
+    pub(super) fn read_json<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
         serde_json::from_slice(&fs::read(self.dir.join(name)).ok()?).ok()
     }
 
@@ -184,6 +223,7 @@ impl Instance {
 
     /// Forgets the run before: everything but the log and the fence.
     pub(super) fn clear_run(&self) -> io::Result<()> {
+        self.clear_build()?;
         for name in ["pid.json", "child.json", "stop.json", "exit.json", "spec.json"] {
             match fs::remove_file(self.dir.join(name)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),

@@ -13,7 +13,7 @@ use nix::{
     sys::wait::waitpid,
     unistd::{Pid, Uid},
 };
-use reeve_sandbox::{Jail, Refused, Storage, User};
+use reeve_sandbox::{Jail, Refused, STORAGE, Storage, User};
 use serde::{Deserialize, Serialize};
 use tokio::process::Command;
 
@@ -140,7 +140,9 @@ fn try_walls(folder: &Path, user: User, storage: Storage) -> Result<(), Refused>
         command: Vec::new(),
         environment: Vec::new(),
         folder: PathBuf::from("/usr"),
+        writable: false,
         storage,
+        storage_at: STORAGE,
         base,
         user,
         cgroups: Vec::new(),

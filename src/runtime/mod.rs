@@ -2,20 +2,29 @@
 //! actors or routes; whoever calls it has decided already.
 
 pub mod artifacts;
+mod build;
+mod cache;
 mod cgroups;
+mod collect;
 pub mod git;
 pub mod health;
 mod instance;
 mod log;
 mod machine;
+mod ports;
 pub mod process;
 mod procfs;
 pub mod release;
 pub mod shim;
 mod storage;
+mod tree;
 mod walled;
+mod work;
 
+pub use build::{BuildSpec, BuiltFile};
+pub use log::LogLimits;
 pub use machine::Machine;
+pub use tree::remove as remove_folder;
 
 use std::{fmt, future::Future, path::PathBuf, pin::Pin, time::Duration};
 
@@ -52,11 +61,19 @@ pub trait Driver: Send + Sync {
     /// Kills what still runs and forgets the instance with its log and its fence.
     fn remove<'a>(&'a self, instance: &'a str, fence: u64) -> Answer<'a, ()>;
 
-    /// The last lines that the instance wrote, oldest first.
-    fn log<'a>(&'a self, instance: &'a str, last_lines: usize) -> Answer<'a, Vec<LogLine>>;
+    /// Lines that the instance wrote, at most `most`, the oldest first, and from where to look next.
+    fn log<'a>(&'a self, instance: &'a str, from: LogFrom, most: usize) -> Answer<'a, LogPage>;
 
-    /// The lines that the instance wrote since an earlier look, oldest first, and from where to look next.
-    fn log_on<'a>(&'a self, instance: &'a str, from: LogFrom) -> Answer<'a, (Vec<LogLine>, LogMark)>;
+    /// Takes away what is too old of the logs of instances that do not run; those that run do it themselves.
+    fn tidy_logs(&self) -> Answer<'_, ()>;
+
+    /// Starts a build, which is an instance that ends by itself; adopts it if it runs already. One that has ended is
+    /// begun anew. Returns when the command has been started.
+    fn build(&self, spec: BuildSpec) -> Answer<'_, ()>;
+
+    /// The files that a build which has exited with code 0 has left. They are there until it is stopped, removed or begun anew.
+    /// `Invalid` when there is something among them that no deployment can have.
+    fn built<'a>(&'a self, instance: &'a str) -> Answer<'a, Vec<BuiltFile>>;
 }
 
 /// How well a driver isolates programs.
@@ -143,6 +160,10 @@ pub enum ExitCause {
     Code(i32),
     /// By this signal.
     Signal(i32),
+    /// Killed, as it took longer than it may.
+    TimeLimit,
+    /// Killed, as it wrote more than it may.
+    DiskLimit,
     /// Its guardian ended without a record, as after a power cut.
     Lost,
 }
@@ -152,6 +173,8 @@ impl fmt::Display for Exit {
         match self.cause {
             ExitCause::Code(code) => write!(f, "exited with code {code}"),
             ExitCause::Signal(signal) => write!(f, "was ended by signal {signal}"),
+            ExitCause::TimeLimit => f.write_str("took too long and was ended"),
+            ExitCause::DiskLimit => f.write_str("wrote too much and was ended"),
             ExitCause::Lost => f.write_str("ended with the machine or its guardian"),
         }
     }
@@ -160,6 +183,8 @@ impl fmt::Display for Exit {
 /// One line of a program's output.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogLine {
+    /// Its number in the log, from 1.
+    pub seq: u64,
     /// Milliseconds since 1970.
     pub at_ms: i64,
     /// Where it was written.
@@ -175,13 +200,38 @@ pub enum LogFrom {
     Last(usize),
     /// What was written after an earlier look.
     Mark(LogMark),
+    /// The last lines before the one with this number.
+    Before(u64),
+    /// What was written from this moment on, in milliseconds since 1970.
+    Since(i64),
 }
 
-/// How far a log was read; it means something to the driver that gave it.
+/// How far a log was read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LogMark {
-    file: u64,
-    offset: u64,
+    /// The number of the last line that was read or missed.
+    pub seq: u64,
+    /// Where that is: the file, by its first line, and how far in it. Only so that nobody has to search.
+    place: Option<(u64, u64)>,
+}
+
+impl LogMark {
+    /// After the line with this number.
+    #[must_use]
+    pub fn after(seq: u64) -> Self {
+        Self { seq, place: None }
+    }
+}
+
+/// Lines of a log.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LogPage {
+    /// How many lines before these are not there any more that whoever asked has not seen.
+    pub missed: u64,
+    /// The lines, the oldest first.
+    pub lines: Vec<LogLine>,
+    /// From where to look next.
+    pub mark: LogMark,
 }
 
 /// Where a line was written.

@@ -5,13 +5,11 @@
 //! server's user, sees its files and the other programs, and may use the whole machine. `enforcement` says so.
 
 use std::{
-    collections::HashMap,
     fs::{self, File},
     io::Write,
-    net::{Ipv4Addr, SocketAddr, TcpListener},
+    net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
     process::Stdio,
-    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -22,11 +20,12 @@ use tokio::{
 };
 
 use super::{
-    Answer, Driver, Endpoint, Enforcement, Exit, ExitCause, LogFrom, LogLine, LogMark, Machine, RuntimeError,
-    StartSpec, Status,
+    Answer, BuildSpec, BuiltFile, Driver, Endpoint, Enforcement, Exit, ExitCause, LogFrom, LogLimits, LogPage, Machine,
+    RuntimeError, StartSpec, Status, build,
     instance::{Instance, ShimRecord, Spec, StopRecord},
     log,
     machine::Walls,
+    ports::{self, Ports},
     procfs::{self, Identity},
     shim,
     storage::Kept,
@@ -44,8 +43,6 @@ const KILL_ROUNDS: u32 = 20;
 const PORT_TRIES: u32 = 3;
 /// Where a program listens that has a network of its own.
 const OWN_PORT: u16 = 8080;
-/// What programs write when their port is taken.
-const PORT_TAKEN: [&str; 2] = ["address already in use", "eaddrinuse"];
 
 /// Runs instances as processes of this machine. Clones are the same driver; a new driver over the same folder, as after
 /// a restart, adopts what runs.
@@ -53,15 +50,16 @@ const PORT_TAKEN: [&str; 2] = ["address already in use", "eaddrinuse"];
 pub struct ProcessDriver {
     state: PathBuf,
     storage: PathBuf,
+    pub(super) cache: PathBuf,
     shim: PathBuf,
-    machine: Machine,
-    /// Ports given to programs that may not listen on them yet.
-    ports: Arc<Mutex<HashMap<String, u16>>>,
+    pub(super) machine: Machine,
+    pub(super) logs: LogLimits,
+    ports: Ports,
 }
 
 impl ProcessDriver {
-    /// A driver that keeps its records in `data/instances`, what projects store in `data/storage`, and starts shims as
-    /// `<shim_executable> shim <folder>`. Relative paths mean the server's working directory of now.
+    /// A driver that keeps its records in `data/instances`, what projects store in `data/storage`, what their builds keep in
+    /// `data/cache`, and starts shims as `<shim_executable> shim <folder>`. Relative paths mean the server's working directory of now.
     pub fn new(data: impl Into<PathBuf>, shim_executable: impl Into<PathBuf>, machine: Machine) -> Self {
         // A shim has another working directory. Without one of our own, a relative path leads nowhere anyway.
         let fixed = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
@@ -69,33 +67,47 @@ impl ProcessDriver {
         Self {
             state: data.join("instances"),
             storage: data.join("storage"),
+            cache: data.join("cache"),
             shim: fixed(shim_executable.into()),
             machine,
-            ports: Arc::default(),
+            logs: LogLimits::default(),
+            ports: Ports::default(),
         }
     }
 
-    async fn start_instance(&self, spec: StartSpec) -> Result<Endpoint, RuntimeError> {
-        valid(&spec)?;
-        let instance = Instance::named(&self.state, &spec.instance)?;
+    /// The same, keeping as much of logs.
+    #[must_use]
+    pub fn with_logs(self, logs: LogLimits) -> Self {
+        Self { logs, ..self }
+    }
+
+    /// The instance of this name, locked for an action with this fence.
+    pub(super) async fn open(&self, name: &str, fence: u64) -> Result<(Instance, File), RuntimeError> {
+        let instance = Instance::named(&self.state, name)?;
         instance.create().map_err(RuntimeError::internal("the instance's folder could not be made"))?;
-        let _lock = lock(&instance).await?.ok_or_else(|| RuntimeError::Internal("the instance was removed".into()))?;
-        instance.pass_fence(spec.fence)?;
+        let held = lock(&instance).await?.ok_or_else(|| RuntimeError::Internal("the instance was removed".into()))?;
+        instance.pass_fence(fence)?;
+        Ok((instance, held))
+    }
+
+    async fn start_instance(&self, spec: StartSpec) -> Result<Endpoint, RuntimeError> {
+        valid(&spec.command, &spec.environment)?;
+        let (instance, _lock) = self.open(&spec.instance, spec.fence).await?;
         if let Some(running) = self.settle(&instance).await {
             return Ok(Endpoint { address: address(&instance, &running) });
         }
         for _ in 1..PORT_TRIES {
-            let record = self.run(&instance, &spec).await?;
-            if record.walled || !port_was_taken(&instance, record.port).await {
+            let record = self.run(&instance, &self.wanted(&spec)?, SHIM_WAIT).await?;
+            if record.walled || !ports::was_taken(&instance, record.port).await {
                 return Ok(Endpoint { address: address(&instance, &record) });
             }
         }
-        let record = self.run(&instance, &spec).await?;
+        let record = self.run(&instance, &self.wanted(&spec)?, SHIM_WAIT).await?;
         Ok(Endpoint { address: address(&instance, &record) })
     }
 
     /// What an earlier run has left: the shim to adopt, or nothing any more.
-    async fn settle(&self, instance: &Instance) -> Option<ShimRecord> {
+    pub(super) async fn settle(&self, instance: &Instance) -> Option<ShimRecord> {
         let record = instance.shim()?;
         let since = clock::instant();
         while record.shim.lives() && since.elapsed() < SHIM_WAIT {
@@ -111,12 +123,14 @@ impl ProcessDriver {
     }
 
     /// Starts a shim, puts it on record, says go; returns when the program is on record as well.
-    async fn run(&self, instance: &Instance, spec: &StartSpec) -> Result<ShimRecord, RuntimeError> {
+    pub(super) async fn run(
+        &self,
+        instance: &Instance,
+        wanted: &Spec,
+        patience: Duration,
+    ) -> Result<ShimRecord, RuntimeError> {
         instance.clear_run().map_err(RuntimeError::internal("the last run's records could not be removed"))?;
-        let walled = self.machine.walls.is_some();
-        let port = if walled { OWN_PORT } else { self.free_port(&spec.instance)? };
-        let wanted = self.wanted(spec, port);
-        instance.write_json("spec.json", &wanted).map_err(RuntimeError::internal("the spec could not be written"))?;
+        instance.write_json("spec.json", wanted).map_err(RuntimeError::internal("the spec could not be written"))?;
         let mut shim = Command::new(&self.shim)
             .arg("shim")
             .arg(&instance.dir)
@@ -132,7 +146,7 @@ impl ProcessDriver {
         let (Some(identity), Some(stdin), Some(stdout)) = (pid, shim.stdin.take(), shim.stdout.take()) else {
             return Err(RuntimeError::Internal("the shim ended at once".to_owned()));
         };
-        let record = ShimRecord { shim: identity, port, walled };
+        let record = ShimRecord { shim: identity, port: wanted.port, walled: self.machine.walls.is_some() };
         instance
             .write_json("pid.json", &record)
             .map_err(RuntimeError::internal("the shim's pid could not be written"))?;
@@ -140,7 +154,7 @@ impl ProcessDriver {
         said.map_err(RuntimeError::internal("the shim did not listen"))?;
         let mut answer = String::new();
         let mut stdout = BufReader::new(stdout);
-        match tokio::time::timeout(SHIM_WAIT, stdout.read_line(&mut answer)).await {
+        match tokio::time::timeout(patience, stdout.read_line(&mut answer)).await {
             Ok(Ok(_)) if answer == shim::STARTED || instance.exit().is_some() => Ok(record),
             Ok(_) => Err(RuntimeError::Internal("the shim ended before it started the program".to_owned())),
             Err(_) => Err(RuntimeError::Internal("the shim did not start the program in time".to_owned())),
@@ -148,10 +162,11 @@ impl ProcessDriver {
     }
 
     /// What the shim is to do.
-    fn wanted(&self, spec: &StartSpec, port: u16) -> Spec {
+    fn wanted(&self, spec: &StartSpec) -> Result<Spec, RuntimeError> {
         let limits = spec.tier.limits();
         let users = self.machine.walls == Some(Walls::Users);
-        Spec {
+        let port = if self.machine.walls.is_some() { OWN_PORT } else { self.ports.free(&spec.instance)? };
+        Ok(Spec {
             command: spec.command.clone(),
             folder: spec.folder.clone(),
             environment: spec.environment.clone(),
@@ -166,25 +181,9 @@ impl ProcessDriver {
             cgroups: self.machine.cgroups.clone(),
             walls: self.machine.walls,
             user: spec.user,
-        }
-    }
-
-    /// A loopback port that nothing listens on and that no other start has been given.
-    fn free_port(&self, name: &str) -> Result<u16, RuntimeError> {
-        let mut ports = self.ports.lock().unwrap_or_else(PoisonError::into_inner);
-        ports.remove(name);
-        // Each is held until one is found, so that the system does not offer the same again.
-        let mut held = Vec::new();
-        loop {
-            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
-            let listener = listener.map_err(RuntimeError::internal("no port is free"))?;
-            let port = listener.local_addr().map_err(RuntimeError::internal("no port is free"))?.port();
-            if !ports.values().any(|given| *given == port) {
-                ports.insert(name.to_owned(), port);
-                return Ok(port);
-            }
-            held.push(listener);
-        }
+            logs: self.logs,
+            build: None,
+        })
     }
 
     async fn stop_instance(&self, name: &str, fence: u64, grace: Duration) -> Result<(), RuntimeError> {
@@ -212,8 +211,12 @@ impl ProcessDriver {
             }
             self.kill_rest(instance, &record).await;
         }
-        self.ports.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
-        Ok(())
+        self.ports.forget(name);
+        let instance = instance.clone();
+        blocking(move || {
+            instance.clear_build().map_err(RuntimeError::internal("what a build has left could not be removed"))
+        })
+        .await
     }
 
     /// Kills what a shim has left that did not end, or that was killed itself.
@@ -252,6 +255,19 @@ impl ProcessDriver {
             fs::remove_dir_all(&instance.dir).map_err(RuntimeError::internal("the instance could not be removed"))
         })
         .await
+    }
+
+    /// Shortens the logs of what has ended. The lock keeps away whoever would start it meanwhile.
+    fn tidy_ended(&self) -> Result<(), RuntimeError> {
+        for name in self.instances()? {
+            let instance = Instance::named(&self.state, &name)?;
+            let failed = || RuntimeError::internal("a log could not be shortened");
+            let Some(_lock) = instance.lock().map_err(failed())? else { continue };
+            if !instance.shim().is_some_and(|record| record.shim.lives()) {
+                log::tidy(&instance.dir, self.logs).map_err(failed())?;
+            }
+        }
+        Ok(())
     }
 
     fn instances(&self) -> Result<Vec<String>, RuntimeError> {
@@ -302,20 +318,25 @@ impl Driver for ProcessDriver {
         Box::pin(self.remove_instance(instance, fence))
     }
 
-    fn log<'a>(&'a self, instance: &'a str, last_lines: usize) -> Answer<'a, Vec<LogLine>> {
+    fn log<'a>(&'a self, instance: &'a str, from: LogFrom, most: usize) -> Answer<'a, LogPage> {
         Box::pin(async move {
             let dir = Instance::named(&self.state, instance)?.dir;
-            blocking(move || log::tail(&dir, last_lines).map_err(RuntimeError::internal("the log could not be read")))
+            blocking(move || log::read(&dir, from, most).map_err(RuntimeError::internal("the log could not be read")))
                 .await
         })
     }
 
-    fn log_on<'a>(&'a self, instance: &'a str, from: LogFrom) -> Answer<'a, (Vec<LogLine>, LogMark)> {
-        Box::pin(async move {
-            let dir = Instance::named(&self.state, instance)?.dir;
-            blocking(move || log::read_on(&dir, from).map_err(RuntimeError::internal("the log could not be read")))
-                .await
-        })
+    fn tidy_logs(&self) -> Answer<'_, ()> {
+        let driver = self.clone();
+        Box::pin(blocking(move || driver.tidy_ended()))
+    }
+
+    fn build(&self, spec: BuildSpec) -> Answer<'_, ()> {
+        Box::pin(self.start_build(spec))
+    }
+
+    fn built<'a>(&'a self, instance: &'a str) -> Answer<'a, Vec<BuiltFile>> {
+        Box::pin(async move { build::built(&Instance::named(&self.state, instance)?) })
     }
 }
 
@@ -332,35 +353,14 @@ fn status(instance: &Instance) -> Status {
     }
 }
 
-/// Whether the program ended at once because its port was taken. Looks for a tenth of a second at most, and only until
-/// something listens.
-async fn port_was_taken(instance: &Instance, port: u16) -> bool {
-    let mut pause = Duration::from_millis(2);
-    while pause < Duration::from_millis(100) {
-        if instance.exit().is_some() {
-            let lines = log::tail(&instance.dir, 50).unwrap_or_default();
-            return lines.iter().any(|line| {
-                let text = line.text.to_ascii_lowercase();
-                PORT_TAKEN.iter().any(|taken| text.contains(taken))
-            });
-        }
-        if procfs::listens(port) {
-            return false;
-        }
-        tokio::time::sleep(pause).await;
-        pause *= 2;
-    }
-    false
-}
-
-fn valid(spec: &StartSpec) -> Result<(), RuntimeError> {
-    if spec.command.first().is_none_or(|program| program.is_empty()) {
+pub(super) fn valid(command: &[String], environment: &[(String, String)]) -> Result<(), RuntimeError> {
+    if command.first().is_none_or(|program| program.is_empty()) {
         return Err(RuntimeError::Invalid("the command is empty: say which program to run".to_owned()));
     }
-    if spec.command.iter().any(|part| part.contains('\0')) {
+    if command.iter().any(|part| part.contains('\0')) {
         return Err(RuntimeError::Invalid("the command contains a NUL character: remove it".to_owned()));
     }
-    for (name, value) in &spec.environment {
+    for (name, value) in environment {
         if name.is_empty() || name.contains(['=', '\0']) || value.contains('\0') {
             return Err(RuntimeError::Invalid(format!(
                 "the variable `{}` cannot be set: its name must not be empty or contain `=`, and neither name nor value may contain a NUL character",

@@ -8,10 +8,12 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
+use serde::{Deserialize, Serialize};
+
 use super::RuntimeError;
 
 /// One file of a release.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ReleaseFile {
     /// Relative to the release folder.
     pub path: String,
@@ -30,14 +32,23 @@ pub fn materialize(releases: &Path, id: &str, files: &[ReleaseFile]) -> Result<P
     if folder.is_dir() {
         return Ok(folder);
     }
+    let aside = aside(releases, id);
+    delete(&aside)?;
+    lay_out(&aside, files)?;
+    match fs::rename(&aside, &folder) {
+        Ok(()) => Ok(folder),
+        Err(error) => Err(RuntimeError::internal("the release folder could not be put in place")(error)),
+    }
+}
+
+/// Makes a folder of these files. Blocks.
+pub(super) fn lay_out(folder: &Path, files: &[ReleaseFile]) -> Result<(), RuntimeError> {
     for file in files {
         inside(&file.path)?;
     }
-    let aside = aside(releases, id);
-    delete(&aside)?;
-    fs::create_dir_all(&aside).map_err(RuntimeError::internal("the release folder could not be made"))?;
+    fs::create_dir_all(folder).map_err(RuntimeError::internal("the release folder could not be made"))?;
     for file in files {
-        let target = aside.join(&file.path);
+        let target = folder.join(&file.path);
         let copied = target.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| copy(file, &target));
         copied.map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => RuntimeError::Invalid(format!(
@@ -47,10 +58,7 @@ pub fn materialize(releases: &Path, id: &str, files: &[ReleaseFile]) -> Result<P
             _ => RuntimeError::internal("a release file could not be copied")(error),
         })?;
     }
-    match fs::rename(&aside, &folder) {
-        Ok(()) => Ok(folder),
-        Err(error) => Err(RuntimeError::internal("the release folder could not be put in place")(error)),
-    }
+    Ok(())
 }
 
 /// Removes a release folder, also a half made one. Blocks.

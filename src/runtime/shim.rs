@@ -10,7 +10,7 @@ use std::{
     os::{fd::OwnedFd, unix::process::CommandExt},
     path::Path,
     process::{Command, ExitCode, Stdio},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -28,6 +28,7 @@ use tokio::{
     net::unix::pipe,
     signal::unix::{SignalKind, signal},
     task::JoinSet,
+    time::MissedTickBehavior,
 };
 
 use super::{
@@ -37,6 +38,7 @@ use super::{
     machine,
     procfs::{self, Identity},
     walled::{self, Walled},
+    work::Work,
 };
 use crate::sys::clock;
 
@@ -57,7 +59,29 @@ const LOG_WAIT: Duration = Duration::from_secs(2);
 /// What a program is given to start faster is taken away after this time, whether it is healthy or not.
 const BOOST: Duration = Duration::from_secs(60);
 
-type Log = Arc<Mutex<LogFile>>;
+/// How often it is looked whether a build has written too much, where no file system sees to it.
+const MEASURE: Duration = Duration::from_secs(1);
+/// How often what is too old is taken out of the log.
+const TIDY: Duration = Duration::from_secs(60);
+/// Shorter texts are no secrets: half of a log would be masked.
+const SHORTEST_SECRET: usize = 4;
+
+type Log = Arc<Mutex<Said>>;
+
+/// What was said, without what nobody is to read.
+struct Said {
+    file: LogFile,
+    secrets: Vec<String>,
+}
+
+impl Said {
+    fn write(&mut self, stream: LogStream, text: String) {
+        let masked = self.secrets.iter().fold(text, |text, secret| {
+            if text.contains(secret.as_str()) { text.replace(secret.as_str(), "***") } else { text }
+        });
+        self.file.write(stream, masked);
+    }
+}
 
 /// A program that runs, or has just ended.
 struct Started {
@@ -96,16 +120,31 @@ fn instance(instance: &Instance) -> io::Result<()> {
     signals.thread_block()?;
     // Everything that a descendant leaves behind becomes a child of this process and can be found and killed.
     prctl::set_child_subreaper(true)?;
-    let log: Log = Arc::new(Mutex::new(LogFile::open(&instance.dir)?));
-    let spec = instance.take_spec().ok_or(io::ErrorKind::NotFound)?;
-    let outcome = start(&spec, instance, &signals);
+    let mut spec = instance.take_spec().ok_or(io::ErrorKind::NotFound)?;
+    let log = Said { file: LogFile::open(&instance.dir, spec.logs)?, secrets: secrets(&spec) };
+    let log: Log = Arc::new(Mutex::new(log));
+    let work = spec.build.as_ref().map(|build| Work::open(&spec, build)).transpose();
+    let outcome = work.and_then(|work| {
+        if let Some(work) = &work {
+            work.folder().clone_into(&mut spec.folder);
+        }
+        Ok((start(&spec, instance, &signals)?, work))
+    });
     let ended = match outcome {
-        Ok(started) => {
+        Ok((started, work)) => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            runtime.block_on(supervise(&spec, instance, started, &signals, &log))
+            let ended = runtime.block_on(supervise(&spec, instance, started, &signals, (&log, work.as_ref())));
+            drop(runtime);
+            match finish(&spec, instance, work, ended.as_ref().ok(), &log) {
+                Ok(()) => ended,
+                Err(error) => {
+                    write(&log, LogStream::System, format!("what the build has left cannot be kept: {error}"));
+                    Ok(ExitCause::Lost)
+                }
+            }
         }
         Err(why) => {
-            write(&log, LogStream::System, why.as_bytes());
+            write(&log, LogStream::System, why);
             kill_all(0, &mut None);
             Ok(ExitCause::Code(CANNOT_RUN))
         }
@@ -114,10 +153,38 @@ fn instance(instance: &Instance) -> io::Result<()> {
     if killed > 0 {
         let megabytes = spec.limits.memory_bytes >> 20;
         let why = format!("{killed} of its processes were killed: the program may use {megabytes} MB of memory");
-        write(&log, LogStream::System, why.as_bytes());
+        write(&log, LogStream::System, why);
     }
     spec.cgroups.remove(&instance.name());
     instance.write_json("exit.json", &Exit { cause: ended?, at_ms: clock::now().timestamp_millis() })
+}
+
+/// The lines of what a build's log is not to show, the longest first.
+fn secrets(spec: &Spec) -> Vec<String> {
+    let lines = spec.build.iter().flat_map(|build| &build.secrets).flat_map(|secret| secret.lines());
+    let lines = lines.map(str::trim).filter(|line| line.len() >= SHORTEST_SECRET);
+    let mut lines: Vec<String> = lines.map(str::to_owned).collect();
+    lines.sort_by_key(|line| std::cmp::Reverse(line.len()));
+    lines
+}
+
+/// Keeps what a build that went well has left, and nothing else of it.
+fn finish(
+    spec: &Spec,
+    instance: &Instance,
+    work: Option<Work>,
+    cause: Option<&ExitCause>,
+    log: &Log,
+) -> io::Result<()> {
+    let (Some(work), Some(build)) = (work, &spec.build) else { return Ok(()) };
+    if cause == Some(&ExitCause::Code(0)) {
+        let output = work.collect(instance, build);
+        if let Err(why) = &output {
+            write(log, LogStream::System, why.clone());
+        }
+        instance.write_json("output.json", &output)?;
+    }
+    work.close()
 }
 
 /// Starts the program and puts it on record.
@@ -141,8 +208,12 @@ fn start(spec: &Spec, instance: &Instance, signals: &SigSet) -> Result<Started, 
 /// Without walls.
 fn spawn(spec: &Spec, instance: &Instance, shim: Identity, signals: &SigSet) -> Result<Started, String> {
     let (program, arguments) = spec.command.split_first().ok_or("the command is empty")?;
-    let (tmp, storage) = (instance.tmp(), spec.storage.folder());
-    let _kept = spec.storage.open()?;
+    let (kept, kept_name) = (spec.storage.folder(), if spec.build.is_some() { "REEVE_CACHE" } else { "REEVE_STORAGE" });
+    let tmp = spec.build.as_ref().map_or_else(|| instance.tmp(), |build| build.work.place.join("tmp"));
+    let _kept = match &spec.build {
+        None => spec.storage.open()?,
+        Some(_) => spec.storage.attach().map_err(|error| format!("the cache cannot be used: {error}"))?,
+    };
     // A program begins with the signals that its parent has.
     signals.thread_unblock().map_err(|error| format!("signals: {error}"))?;
     // The shim itself was started with no variable but PATH.
@@ -153,7 +224,7 @@ fn spawn(spec: &Spec, instance: &Instance, shim: Identity, signals: &SigSet) -> 
         .env("TMPDIR", &tmp)
         .env("LANG", "C.UTF-8")
         .env("HOST", "127.0.0.1")
-        .env("REEVE_STORAGE", storage)
+        .env(kept_name, kept)
         .envs(spec.environment.iter().map(|(name, value)| (name, value)))
         .env("PORT", spec.port.to_string())
         .stdin(Stdio::null())
@@ -189,7 +260,7 @@ async fn supervise(
     instance: &Instance,
     started: Started,
     signals: &SigSet,
-    log: &Log,
+    (log, work): (&Log, Option<&Work>),
 ) -> io::Result<ExitCause> {
     let Started { pid, program, stdout, stderr, mut walled } = started;
     let mut terminate = signal(SignalKind::terminate())?;
@@ -206,9 +277,13 @@ async fn supervise(
     let mut cause = None;
     // It may have ended before anybody listened.
     reap(pid, &mut cause);
+    let limit = spec.build.as_ref().map_or(Duration::MAX, |build| Duration::from_millis(build.time_limit_ms));
     let (deadline, boost) = (tokio::time::sleep(Duration::MAX), tokio::time::sleep(BOOST));
-    tokio::pin!(deadline, boost);
-    let (mut stopping, mut boosted) = (false, true);
+    let limit = tokio::time::sleep(limit);
+    tokio::pin!(deadline, boost, limit);
+    let (mut stopping, mut boosted, mut over) = (false, true, None);
+    let (mut measure, mut tidy) = (tokio::time::interval(MEASURE), tokio::time::interval(TIDY));
+    measure.set_missed_tick_behavior(MissedTickBehavior::Delay);
     // A real-time signal ends a program without a cause that nix can name.
     while cause.is_none() && Identity::of_child(pid) == child {
         tokio::select! {
@@ -222,10 +297,21 @@ async fn supervise(
                 deadline.set(tokio::time::sleep(grace));
             }
             () = &mut deadline, if stopping => break,
+            () = &mut limit => {
+                over = Some(ExitCause::TimeLimit);
+                break;
+            }
+            _ = measure.tick(), if work.is_some() => {
+                if work.is_some_and(Work::is_over) {
+                    over = Some(ExitCause::DiskLimit);
+                    break;
+                }
+            }
+            _ = tidy.tick() => lock(log).file.tidy(),
             () = async { tokio::select! { _ = healthy.recv() => {} () = &mut boost => {} } }, if boosted => {
                 boosted = false;
                 if let Err(error) = spec.cgroups.set_cpu(&instance.name(), spec.limits.cpu_millis) {
-                    write(log, LogStream::System, format!("its processors cannot be limited: {error}").as_bytes());
+                    write(log, LogStream::System, format!("its processors cannot be limited: {error}"));
                 }
             }
         }
@@ -233,7 +319,7 @@ async fn supervise(
     kill_all(pid, &mut cause);
     let _ = tokio::time::timeout(LOG_WAIT, async { while pumps.join_next().await.is_some() {} }).await;
     let inside = walled.as_mut().and_then(Walled::cause);
-    Ok(inside.or(cause).unwrap_or(ExitCause::Lost))
+    Ok(over.or(inside).or(cause).unwrap_or(ExitCause::Lost))
 }
 
 async fn pump(mut pipe: pipe::Receiver, stream: LogStream, log: Log) {
@@ -245,8 +331,12 @@ async fn pump(mut pipe: pipe::Receiver, stream: LogStream, log: Log) {
     lines.end(|line| write(&log, stream, line));
 }
 
-fn write(log: &Log, stream: LogStream, text: &[u8]) {
-    log.lock().unwrap_or_else(PoisonError::into_inner).write(stream, text);
+fn write(log: &Log, stream: LogStream, text: String) {
+    lock(log).write(stream, text);
+}
+
+fn lock(log: &Log) -> MutexGuard<'_, Said> {
+    log.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Waits for every child that has ended; notes how the program did. False when there is no child left.

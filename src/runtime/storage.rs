@@ -5,13 +5,15 @@
 use std::{
     fs::{self, File},
     io,
-    os::unix::fs::{MetadataExt, PermissionsExt, chown},
+    os::unix::fs::{PermissionsExt, chown},
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
 use reeve_sandbox::{Storage, loops};
 use serde::{Deserialize, Serialize};
+
+use super::tree;
 
 /// Tools of file systems are not on everybody's search path.
 const TOOLS: &str = "/usr/sbin:/sbin:/usr/bin:/bin";
@@ -34,38 +36,53 @@ impl Kept {
         self.place.join("files")
     }
 
+    /// The file with the file system, where it is one.
+    pub(super) fn image_file(&self) -> PathBuf {
+        self.place.join("image.ext4")
+    }
+
     /// Makes it ready. The lock is to be held until the program has begun: two devices over one file would destroy it.
     pub(super) fn open(&self) -> Result<(Storage, File), String> {
-        let failed = |error: io::Error| format!("the storage of the project cannot be used: {error}");
-        fs::create_dir_all(&self.place).map_err(failed)?;
-        fs::set_permissions(&self.place, fs::Permissions::from_mode(0o700)).map_err(failed)?;
-        let lock = File::create(self.place.join("lock")).map_err(failed)?;
-        lock.lock().map_err(failed)?;
-        if self.image {
-            let image = self.image().map_err(failed)?;
-            return Ok((Storage::Device(loops::attach(&image).map_err(failed)?), lock));
-        }
-        let folder = self.folder();
-        fs::create_dir_all(&folder).map_err(failed)?;
-        if let Some(owner) = self.owner {
-            chown(&folder, Some(owner), Some(owner)).map_err(failed)?;
-        }
-        if measured(&folder) >= self.bytes {
+        let opened = self.attach().map_err(|error| format!("the storage of the project cannot be used: {error}"))?;
+        if !self.image && tree::measured(&self.folder()) >= self.bytes {
             let gigabytes = self.bytes >> 30;
             return Err(format!(
                 "the storage of the project is full ({gigabytes} GB): delete files or choose a larger tier"
             ));
         }
+        Ok(opened)
+    }
+
+    /// The same, however full it is.
+    pub(super) fn attach(&self) -> io::Result<(Storage, File)> {
+        self.make()?;
+        let lock = File::create(self.place.join("lock"))?;
+        lock.lock()?;
+        if self.image {
+            let image = self.image()?;
+            return Ok((Storage::Device(loops::attach(&image)?), lock));
+        }
+        let folder = self.folder();
+        fs::create_dir_all(&folder)?;
+        if let Some(owner) = self.owner {
+            chown(&folder, Some(owner), Some(owner))?;
+        }
         Ok((Storage::Folder(folder), lock))
+    }
+
+    /// Makes its place, for nobody but the server's user.
+    pub(super) fn make(&self) -> io::Result<()> {
+        fs::create_dir_all(&self.place)?;
+        fs::set_permissions(&self.place, fs::Permissions::from_mode(0o700))
     }
 
     /// The file with the file system: made the first time, grown when the tier has.
     fn image(&self) -> io::Result<PathBuf> {
-        let image = self.place.join("image.ext4");
+        let image = self.image_file();
         let size = match fs::metadata(&image) {
             Ok(found) => found.len(),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                self.make(&image)?;
+                self.format(&image)?;
                 self.bytes
             }
             Err(error) => return Err(error),
@@ -80,7 +97,7 @@ impl Kept {
         Ok(image)
     }
 
-    fn make(&self, image: &Path) -> io::Result<()> {
+    fn format(&self, image: &Path) -> io::Result<()> {
         let aside = image.with_extension("new");
         File::create(&aside)?.set_len(self.bytes)?;
         let owner = self.owner.unwrap_or(0);
@@ -101,15 +118,4 @@ fn tool(name: &str, arguments: &[&str], file: &Path) -> io::Result<()> {
     tool.args(arguments).arg(file).env_clear().env("PATH", TOOLS).stdin(Stdio::null());
     let done = tool.stdout(Stdio::null()).stderr(Stdio::null()).status()?;
     if done.success() { Ok(()) } else { Err(io::Error::other(format!("`{name}` failed ({done})"))) }
-}
-
-/// Bytes that a folder takes on its disk. Links are not followed.
-fn measured(folder: &Path) -> u64 {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let sizes = entries.filter_map(|entry| {
-        let found = entry.metadata().ok()?;
-        let below = if found.is_dir() { measured(&entry.path()) } else { 0 };
-        Some(found.blocks().saturating_mul(512).saturating_add(below))
-    });
-    sizes.fold(0, u64::saturating_add)
 }

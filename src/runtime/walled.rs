@@ -2,7 +2,7 @@
 
 use std::os::{fd::OwnedFd, unix::net::UnixListener};
 
-use reeve_sandbox::{End, Jail, Running, STORAGE, User};
+use reeve_sandbox::{CACHE, End, Jail, Running, STORAGE, User};
 
 use super::{
     ExitCause,
@@ -14,6 +14,8 @@ use super::{
 
 /// Counted as memory as well.
 const TMP_BYTES: u64 = 64 << 20;
+/// Compilers are not modest.
+const BUILD_TMP_BYTES: u64 = 512 << 20;
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// A program that runs behind walls, or has just ended there.
@@ -35,16 +37,20 @@ pub(super) fn start(instance: &Instance, spec: &Spec, walls: Walls, shim: &Ident
         Walls::Namespace => User::Namespace,
     };
     let missing = spec.cgroups.missing();
-    let (storage, lock) = spec.storage.open()?;
+    let is_build = spec.build.is_some();
+    let attach = || spec.storage.attach().map_err(|error| format!("the cache of the project cannot be used: {error}"));
+    let (storage, lock) = if is_build { attach()? } else { spec.storage.open()? };
     let jail = Jail {
         command: spec.command.clone(),
         environment: environment(spec),
         folder: spec.folder.clone(),
+        writable: is_build,
         storage,
+        storage_at: if is_build { CACHE } else { STORAGE },
         base: instance.tmp(),
         user,
         cgroups: spec.cgroups.create(&name, &spec.limits).map_err(|error| unwalled(&error))?,
-        tmp_bytes: TMP_BYTES,
+        tmp_bytes: if is_build { BUILD_TMP_BYTES } else { TMP_BYTES },
         data_bytes: missing.memory.then_some(spec.limits.memory_bytes),
         processes: missing.pids.then_some(spec.limits.processes),
     };
@@ -64,11 +70,14 @@ pub(super) fn start(instance: &Instance, spec: &Spec, walls: Walls, shim: &Ident
 }
 
 fn environment(spec: &Spec) -> Vec<(String, String)> {
-    let own = [("PATH", PATH), ("HOME", "/tmp"), ("TMPDIR", "/tmp"), ("LANG", "C.UTF-8"), ("HOST", "127.0.0.1")];
-    let own = own.into_iter().chain([("REEVE_STORAGE", STORAGE)]);
-    let own = own.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let port = ("PORT".to_owned(), spec.port.to_string());
-    own.chain(spec.environment.iter().cloned()).chain([port]).collect()
+    let all = [("PATH", PATH), ("HOME", "/tmp"), ("TMPDIR", "/tmp"), ("LANG", "C.UTF-8")];
+    let own = |pair: (&str, &str)| (pair.0.to_owned(), pair.1.to_owned());
+    let all = all.into_iter().map(own);
+    if spec.build.is_some() {
+        return all.chain([own(("REEVE_CACHE", CACHE))]).chain(spec.environment.iter().cloned()).collect();
+    }
+    let all = all.chain([("HOST", "127.0.0.1"), ("REEVE_STORAGE", STORAGE)].map(own));
+    all.chain(spec.environment.iter().cloned()).chain([("PORT".to_owned(), spec.port.to_string())]).collect()
 }
 
 impl Walled {

@@ -1,5 +1,5 @@
-//! Following what happens to deployments: lines as programs print them, and states as they change. Whoever follows has to be
-//! judged again and again by whoever passes it on; here it is read with the permit of the beginning.
+//! Following what happens to deployments: states as they change. Whoever follows has to be judged again and again by whoever passes
+//! it on; here it is read with the permit of the beginning.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -10,153 +10,15 @@ use tokio::sync::broadcast::error::RecvError;
 
 use entities::deployment::Model;
 use entities::ids::{DeploymentId, EnvironmentId};
-use entities::values::{DeploymentKind, DeploymentState};
+use entities::values::DeploymentState;
 
 use super::App;
 use crate::authz::{Permit, cap};
 use crate::error::{Error, Result};
-use crate::runtime::{LogFrom, LogLine, LogMark, Status};
 use crate::store;
 
-/// How often a log is looked at.
-const LOOK: Duration = Duration::from_millis(200);
 /// How often the database is looked at when nobody tells of a change.
 const SEEK: Duration = Duration::from_secs(2);
-
-/// Whose log is followed.
-enum Whose {
-    /// That of one deployment, until nothing more can come.
-    Deployment(DeploymentId),
-    /// That of whichever deployment the environment's link points to.
-    Active(Option<DeploymentId>),
-}
-
-/// A log that is being followed.
-struct Tail {
-    app: Arc<App>,
-    permit: Permit<cap::LogView>,
-    whose: Whose,
-    from: LogFrom,
-    waiting: VecDeque<LogLine>,
-    /// When the database is to be looked at again.
-    due: std::time::Instant,
-}
-
-/// The log of one deployment: its last lines, then each that comes, until nothing more can come.
-pub fn deployment_log(
-    app: Arc<App>,
-    permit: Permit<cap::LogView>,
-    id: DeploymentId,
-    last: usize,
-) -> impl Stream<Item = Result<LogLine>> + Send {
-    Tail::new(app, permit, Whose::Deployment(id), last).lines()
-}
-
-/// The log of what an environment's link serves: its last lines, then each that comes, of the next deployment too.
-pub fn environment_log(
-    app: Arc<App>,
-    permit: Permit<cap::LogView>,
-    last: usize,
-) -> impl Stream<Item = Result<LogLine>> + Send {
-    Tail::new(app, permit, Whose::Active(None), last).lines()
-}
-
-impl Tail {
-    fn new(app: Arc<App>, permit: Permit<cap::LogView>, whose: Whose, last: usize) -> Self {
-        let from = LogFrom::Last(last);
-        Self { app, permit, whose, from, waiting: VecDeque::new(), due: crate::sys::clock::instant() }
-    }
-
-    fn lines(self) -> impl Stream<Item = Result<LogLine>> + Send {
-        futures_util::stream::unfold(Some(self), |tail| async {
-            let mut tail = tail?;
-            match tail.next().await {
-                Ok(Some(line)) => Some((Ok(line), Some(tail))),
-                Ok(None) => None,
-                Err(error) => Some((Err(error), None)),
-            }
-        })
-    }
-
-    async fn next(&mut self) -> Result<Option<LogLine>> {
-        loop {
-            if let Some(line) = self.waiting.pop_front() {
-                return Ok(Some(line));
-            }
-            // First whether more can come, then what has come: a program that ends in between has said its last word.
-            let over = self.seek().await?;
-            if self.read().await? {
-                continue;
-            }
-            if over {
-                return Ok(None);
-            }
-            tokio::time::sleep(LOOK).await;
-        }
-    }
-
-    /// Takes the lines that have come; whether there were any.
-    async fn read(&mut self) -> Result<bool> {
-        let (Whose::Deployment(id) | Whose::Active(Some(id))) = self.whose else { return Ok(false) };
-        let (lines, mark) = self.app.driver.log_on(&id.to_string(), self.from).await?;
-        self.from = LogFrom::Mark(mark);
-        self.waiting.extend(lines);
-        Ok(!self.waiting.is_empty())
-    }
-
-    /// Looks in the database now and then. Whether nothing more can come.
-    async fn seek(&mut self) -> Result<bool> {
-        let now = crate::sys::clock::instant();
-        if now < self.due {
-            return Ok(false);
-        }
-        self.due = now + SEEK;
-        match self.whose {
-            Whose::Deployment(id) => self.is_over(id).await,
-            Whose::Active(seen) => {
-                self.due = now + LOOK * 2;
-                let environment = store::environment::current(&self.app.store, &self.permit).await?;
-                let active = environment.active_deployment_id;
-                if active != seen {
-                    // What the one before said last comes first.
-                    self.read().await?;
-                    if seen.is_some() {
-                        self.from = LogFrom::Mark(LogMark::default());
-                    }
-                    self.whose = Whose::Active(active);
-                }
-                Ok(false)
-            }
-        }
-    }
-
-    async fn is_over(&self, id: DeploymentId) -> Result<bool> {
-        let row = match store::deployment::get(&self.app.store, &self.permit, id).await {
-            Ok(row) => row,
-            Err(Error::NotFound { .. }) => return Ok(true),
-            Err(error) => return Err(error),
-        };
-        if row.kind == DeploymentKind::Static {
-            return Ok(true);
-        }
-        let over = match row.state {
-            DeploymentState::Failed
-            | DeploymentState::Cancelled
-            | DeploymentState::Skipped
-            | DeploymentState::Deleted => true,
-            DeploymentState::Draft
-            | DeploymentState::Queued
-            | DeploymentState::Building
-            | DeploymentState::Starting
-            | DeploymentState::Ready
-            | DeploymentState::Active
-            | DeploymentState::Retired
-            | DeploymentState::Reviving => false,
-        };
-        let running = matches!(self.app.driver.status(&id.to_string()).await?, Status::Running { .. });
-        Ok(over && !running)
-    }
-}
 
 /// Deployments of an environment, each as it comes to another state; also new ones.
 ///

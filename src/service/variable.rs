@@ -154,6 +154,21 @@ pub async fn of_deployment(store: &Store, master: &MasterKey, id: DeploymentId) 
     Ok(kept.into_iter().map(|kept| (kept.name, kept.value)).collect())
 }
 
+/// The same for its build, and those of the values that are secrets.
+///
+/// # Errors
+/// `FailedPrecondition` when they do not open; `Unavailable` when the database does not answer.
+pub async fn of_build(
+    store: &Store,
+    master: &MasterKey,
+    id: DeploymentId,
+) -> Result<(Vec<(String, String)>, Vec<String>)> {
+    let Some(sealed) = store::variable::of_deployment(store, id).await? else { return Ok((Vec::new(), Vec::new())) };
+    let kept = opened(master, id, &sealed)?;
+    let secrets = kept.iter().filter(|kept| kept.secret).map(|kept| kept.value.clone()).collect();
+    Ok((kept.into_iter().map(|kept| (kept.name, kept.value)).collect(), secrets))
+}
+
 /// What counts on the environment that the permit speaks for, with its values.
 async fn today<C: Held>(master: &MasterKey, source: &impl Source, permit: &Permit<C>) -> Result<Vec<Kept>> {
     let rows = resolved(source, permit).await?;

@@ -9,7 +9,7 @@ use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QuerySelec
 use entities::blob::{Column, Entity, Model};
 use entities::ids::{DeploymentId, EnvironmentId, Id, ProjectId};
 use entities::values::DeploymentState;
-use entities::{deployment, deployment_variables, environment, manifest};
+use entities::{build, deployment, deployment_variables, environment, manifest};
 
 use super::source::Connected;
 use super::{Source, Store, sql};
@@ -81,7 +81,7 @@ pub async fn add(
     Ok(())
 }
 
-/// Takes away a deployment's manifest and variables, and the notes of the content that no other deployment of the project refers to; its
+/// Takes away a deployment's manifest, build and variables, and the notes of the content that no other deployment of the project refers to; its
 /// digests.
 pub(super) async fn forget(store: &Store, project: ProjectId, deployment: Uuid) -> Result<Vec<Digest>> {
     let tx = store.begin_write().await?;
@@ -97,9 +97,15 @@ pub(super) async fn forget(store: &Store, project: ProjectId, deployment: Uuid) 
         .take();
     let manifests = manifest::Entity::find().filter(manifest::Column::DeploymentId.in_subquery(deployments));
     let (mut own, mut others) = (HashSet::new(), HashSet::new());
+    let mut files: Vec<(DeploymentId, Manifest)> = Vec::new();
     for row in manifests.all(&tx).await.map_err(sql)? {
-        let digests = if row.deployment_id.uuid() == deployment { &mut own } else { &mut others };
-        digests.extend(super::deployment::parsed(row)?.blobs().map(|(digest, _)| digest));
+        files.push((row.deployment_id, super::deployment::parsed(row)?));
+    }
+    let ids: Vec<DeploymentId> = files.iter().map(|(id, _)| *id).collect();
+    files.extend(super::build::of(&tx, &ids).await?);
+    for (id, files) in files {
+        let digests = if id.uuid() == deployment { &mut own } else { &mut others };
+        digests.extend(files.blobs().map(|(digest, _)| digest));
     }
     let gone: Vec<Digest> = own.difference(&others).copied().collect();
     for chunk in gone.chunks(CHUNK) {
@@ -107,6 +113,8 @@ pub(super) async fn forget(store: &Store, project: ProjectId, deployment: Uuid) 
         delete.filter(Column::Digest.is_in(chunk.iter().map(ToString::to_string))).exec(&tx).await.map_err(sql)?;
     }
     let delete = manifest::Entity::delete_many().filter(manifest::Column::DeploymentId.eq(deployment));
+    delete.exec(&tx).await.map_err(sql)?;
+    let delete = build::Entity::delete_many().filter(build::Column::DeploymentId.eq(deployment));
     delete.exec(&tx).await.map_err(sql)?;
     let delete = deployment_variables::Entity::delete_many();
     delete.filter(deployment_variables::Column::DeploymentId.eq(deployment)).exec(&tx).await.map_err(sql)?;

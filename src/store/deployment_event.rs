@@ -1,7 +1,10 @@
 //! What happened to deployments: one row for every state that one came to, written with the state itself, and with it what
 //! others are told of.
 
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter};
+use sea_orm::sea_query::Query;
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect};
+
+use entities::deployment;
 
 use entities::deployment_event::{Column, Entity, Model};
 use entities::ids::{DeploymentEventId, DeploymentId};
@@ -10,9 +13,12 @@ use entities::values::{ActionKind, Cause, DeploymentState};
 use super::action::Lease;
 use super::source::Connected;
 use super::{Source, Write, outbox, page, sql};
-use crate::authz::{Permit, cap};
+use crate::authz::{Held, Permit, cap};
 use crate::error::Result;
 use crate::sys::{clock, ids};
+
+/// Switches that are looked at at a time.
+const SWITCHES: u64 = 1000;
 
 /// An event that has nothing to do with an action.
 fn bare(deployment: DeploymentId, state: DeploymentState) -> Model {
@@ -62,6 +68,33 @@ async fn append(connection: &impl ConnectionTrait, event: Model, action: Option<
     outbox::of_deployment(connection, &event, action).await?;
     Entity::insert(event.into_active_model()).exec_without_returning(connection).await.map_err(sql)?;
     Ok(())
+}
+
+/// Which deployments the link of the permit's environment was pointed to, one after the other, from this event on; without one,
+/// the last.
+///
+/// # Errors
+/// `Unavailable` when the database does not answer.
+pub async fn switches<C: Held>(
+    source: &impl Source,
+    permit: &Permit<C>,
+    from: Option<DeploymentEventId>,
+) -> Result<Vec<(DeploymentEventId, DeploymentId)>> {
+    let deployments = Query::select()
+        .column(deployment::Column::Id)
+        .from(deployment::Entity)
+        .and_where(deployment::Column::EnvironmentId.eq(permit.key()))
+        .take();
+    let select = Entity::find()
+        .select_only()
+        .columns([Column::Id, Column::DeploymentId])
+        .filter(Column::DeploymentId.in_subquery(deployments))
+        .filter(Column::State.eq(DeploymentState::Active));
+    let select = match from {
+        Some(from) => select.filter(Column::Id.gte(from)).order_by_asc(Column::Id).limit(SWITCHES),
+        None => select.order_by_desc(Column::Id).limit(1),
+    };
+    select.into_tuple().all(source.connection()).await.map_err(sql)
 }
 
 /// A page of what happened to a deployment of the environment that the permit speaks for.

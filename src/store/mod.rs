@@ -21,6 +21,7 @@ pub mod api_key;
 pub mod artifact;
 pub mod audit;
 pub mod binding;
+pub mod build;
 pub mod certificate;
 pub mod delivery;
 pub mod deploy_hook;

@@ -110,6 +110,17 @@ pub async fn all(store: &Store) -> Result<(Vec<EnvironmentRoute>, Vec<Deployment
 /// # Errors
 /// `NotFound` when it has gone.
 pub async fn files(store: &Store, id: DeploymentId) -> Result<Manifest> {
+    match super::build::files(store, id).await? {
+        Some(built) => Ok(built),
+        None => sources(store, id).await,
+    }
+}
+
+/// What was uploaded for a deployment, for whoever builds it.
+///
+/// # Errors
+/// `NotFound` when it has gone.
+pub async fn sources(store: &Store, id: DeploymentId) -> Result<Manifest> {
     let row = manifest::Entity::find_by_id(id).one(&store.db).await.map_err(sql)?;
     super::deployment::parsed(row.ok_or_else(super::gone("deployment"))?)
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::{Error, Result};
-use crate::service::App;
+use crate::service::{App, instance};
 use crate::store::route;
 use crate::workflow::run;
 
@@ -40,7 +40,10 @@ async fn once(app: &App) -> Result<()> {
     let releases = names(&run::releases(app)).await?.into_iter();
     let releases = releases.map(|name| name.trim_end_matches(".tmp").to_owned()).collect();
     let projects = names(&app.config.data.join("blobs")).await?;
-    let storages = names(&app.config.data.join("storage")).await?;
+    let mut kept = Vec::new();
+    for folder in ["storage", "cache"] {
+        kept.extend(names(&app.config.data.join(folder)).await?.into_iter().map(|project| (folder, project)));
+    }
     let (known_projects, known_deployments) = route::known(&app.store).await?;
     for instance in gone(instances, &known_deployments) {
         app.driver.stop(&instance, LAST_FENCE, app.config.stop_grace).await?;
@@ -51,10 +54,9 @@ async fn once(app: &App) -> Result<()> {
         run::dematerialize(app, &release).await?;
     }
     // After their programs, which may be using them.
-    for project in gone(storages, &known_projects) {
-        let storage = app.config.data.join("storage").join(&project);
-        tokio::fs::remove_dir_all(storage).await.map_err(|e| Error::Internal(format!("storage of {project}: {e}")))?;
-        tracing::info!(project, "removed the storage of a deleted project");
+    for (folder, project) in kept.into_iter().filter(|(_, project)| is_gone(project, &known_projects)) {
+        run::remove_folder(app.config.data.join(folder).join(&project)).await?;
+        tracing::info!(project, folder, "removed what a deleted project had kept");
     }
     for project in gone(projects, &known_projects) {
         app.artifacts.remove_project(&project).await.map_err(|e| Error::Internal(e.to_string()))?;
@@ -63,11 +65,14 @@ async fn once(app: &App) -> Result<()> {
     Ok(())
 }
 
-/// What is there and has no row. Names that no id could be, such as those of uploads under way, are somebody else's.
+/// What is there and has no row.
 fn gone(found: Vec<String>, known: &HashSet<String>) -> impl Iterator<Item = String> {
-    found
-        .into_iter()
-        .filter(move |name| (name.starts_with("dep_") || name.starts_with("prj_")) && !known.contains(name))
+    found.into_iter().filter(move |name| is_gone(name, known))
+}
+
+/// Names that no id could be, such as those of uploads under way, are somebody else's.
+fn is_gone(name: &str, known: &HashSet<String>) -> bool {
+    (name.starts_with("dep_") || name.starts_with("prj_")) && !known.contains(instance::deployment(name))
 }
 
 /// Names in a folder; none if there is no folder.

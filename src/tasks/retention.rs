@@ -1,4 +1,4 @@
-//! Retires what runs and nobody visits, and deletes what is old, as each project's retention says.
+//! Retires what runs and nobody visits, and deletes what is old, as each project's retention says; shortens old logs.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -39,6 +39,11 @@ pub async fn run(app: Arc<App>, edge: EdgeHandle, stop: CancellationToken) {
         }
         if ending {
             return;
+        }
+        if looks % NOTED_EVERY == 0
+            && let Some(Err(error)) = stop.run_until_cancelled(app.driver.tidy_logs()).await
+        {
+            tracing::warn!(?error, "logs could not be shortened");
         }
         if let Some(Err(error)) = stop.run_until_cancelled(once(&app, &visited)).await {
             tracing::error!(?error, "what is over could not be retired");

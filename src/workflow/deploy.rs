@@ -1,7 +1,7 @@
 //! Deploy: a deployment whose files are there comes to serve its own link, and then the environment's. A re-deploy is the same
 //! without the last part.
 
-use super::{Doing, Step, Workshop, activate, run};
+use super::{Doing, Step, Workshop, activate, build, run};
 use crate::domain::configuration::Configuration;
 use crate::domain::deployment::state::State;
 use crate::error::Result;
@@ -12,6 +12,7 @@ use crate::tasks::routes::running;
 
 /// The steps, in order.
 pub const STEPS: &[Step] = &[
+    Step { name: "build", run: build::run, undo: Some(build::undo) },
     Step { name: "release", run: release, undo: Some(unrelease) },
     Step { name: "start", run: start, undo: Some(stop) },
     Step { name: "check", run: check, undo: None },
@@ -22,6 +23,7 @@ pub const STEPS: &[Step] = &[
 
 /// The steps of a re-deploy, in order.
 pub const REDEPLOY: &[Step] = &[
+    Step { name: "build", run: build::run, undo: Some(build::undo) },
     Step { name: "release", run: release, undo: Some(unrelease) },
     Step { name: "start", run: start, undo: Some(stop) },
     Step { name: "check", run: check, undo: None },

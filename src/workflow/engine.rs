@@ -8,15 +8,12 @@ use tokio_util::task::TaskTracker;
 
 use entities::values::{ActionKind, ActionState, DeploymentState};
 
-use super::{Step, Workshop, deploy, remove, revive, rollback};
+use super::{Step, Workshop, build, deploy, remove, revive, rollback};
 use crate::domain::deployment::state::State;
 use crate::error::{Error, Result};
 use crate::store::action::{self, Lease};
 use crate::store::deployment;
 use crate::sys::crash;
-
-/// As many actions as one replica takes through their steps at a time, each of another environment.
-const AT_ONCE: usize = 8;
 
 /// How often it looks for work that nobody rang for: abandoned leases, and what other replicas accepted.
 const LOOK: Duration = Duration::from_millis(500);
@@ -27,8 +24,7 @@ const CANCELLED: &str = "it was cancelled";
 /// Runs until `stop`; then takes no new action and lets go of those in hand, which the next start continues.
 pub async fn run(shop: Arc<Workshop>, owner: String, stop: CancellationToken) {
     let tracker = TaskTracker::new();
-    let turns = Arc::new(tokio::sync::Semaphore::new(AT_ONCE));
-    while let Some(Ok(turn)) = stop.run_until_cancelled(turns.clone().acquire_owned()).await {
+    while let Some(Ok(turn)) = stop.run_until_cancelled(shop.turns.clone().acquire_owned()).await {
         match action::claim(&shop.app.store, &owner, shop.app.config.lease).await {
             Ok(Some(lease)) => {
                 let (shop, stop) = (shop.clone(), stop.clone());
@@ -61,7 +57,11 @@ async fn take_through(shop: &Workshop, lease: Lease) {
     let work = until_unwanted(shop, &lease);
     let outcome = tokio::select! {
         outcome = work => outcome,
-        () = keep => Err(Error::Conflict("another worker took over this action".to_owned())),
+        () = keep => {
+            // Whoever took over builds it anew, maybe elsewhere.
+            build::abandon(shop, &lease).await;
+            Err(Error::Conflict("another worker took over this action".to_owned()))
+        }
     };
     if let Err(error) = outcome {
         // What it could not do now it tries again when the lease has run out.

@@ -4,6 +4,8 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
+use tokio::sync::Semaphore;
+
 use crate::edge::EdgeHandle;
 use crate::error::Result;
 use crate::service::App;
@@ -11,6 +13,7 @@ use crate::store::action::Lease;
 use crate::tasks::routes::Publisher;
 
 pub mod activate;
+pub mod build;
 pub mod deploy;
 pub mod engine;
 pub mod remove;
@@ -26,6 +29,23 @@ pub struct Workshop {
     pub edge: EdgeHandle,
     /// What tells the edge.
     pub publisher: Arc<Publisher>,
+    /// Turns of actions; one that waits for its build gives its turn away.
+    turns: Arc<Semaphore>,
+    /// Places for builds.
+    places: Semaphore,
+}
+
+/// As many actions as one replica takes through their steps at a time, each of another environment; not counted those that
+/// build.
+const AT_ONCE: usize = 8;
+
+impl Workshop {
+    /// One with all its places free.
+    #[must_use]
+    pub fn new(app: Arc<App>, edge: EdgeHandle, publisher: Arc<Publisher>) -> Self {
+        let places = usize::try_from(app.config.builds.at_once).unwrap_or(1);
+        Self { app, edge, publisher, turns: Arc::new(Semaphore::new(AT_ONCE)), places: Semaphore::new(places) }
+    }
 }
 
 /// The future of a step.

@@ -48,7 +48,7 @@ fn stop<'a>(shop: &'a Workshop, lease: &'a Lease) -> Doing<'a> {
 fn forget<'a>(shop: &'a Workshop, lease: &'a Lease) -> Doing<'a> {
     Box::pin(async move {
         let id = lease.action().deployment_id;
-        run::forget(&shop.app, &id.to_string(), lease.fence()).await.map_err(again)?;
+        run::forget(&shop.app, id, lease.fence()).await.map_err(again)?;
         shop.publisher.is_gone(id).await;
         Ok(())
     })

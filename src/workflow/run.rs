@@ -5,12 +5,13 @@ use std::path::PathBuf;
 
 use entities::ids::{DeploymentId, ProjectId};
 
-use crate::domain::configuration::{Configuration, Process};
+use crate::domain::configuration::{Build, Configuration, Process};
+use crate::domain::manifest::{Entry, Manifest};
 use crate::error::{Error, Result};
 use crate::runtime::health::{self, HealthCheck};
 use crate::runtime::release::{self, ReleaseFile};
 use crate::runtime::{Driver, StartSpec, Status};
-use crate::service::{App, blocking, variable};
+use crate::service::{App, blocking, instance, variable};
 use crate::store::{project_user, route};
 
 /// Reads a stored configuration.
@@ -19,6 +20,14 @@ use crate::store::{project_user, route};
 /// `Internal` when it is none.
 pub fn configuration(id: DeploymentId, stored: &serde_json::Value) -> Result<Configuration> {
     serde_json::from_value(stored.clone()).map_err(|e| Error::Internal(format!("configuration of {id}: {e}")))
+}
+
+/// The build that a stored configuration has beside what is served.
+///
+/// # Errors
+/// `Internal` when it cannot be read.
+pub fn build(id: DeploymentId, stored: &serde_json::Value) -> Result<Option<Build>> {
+    Build::of(stored).map_err(|e| Error::Internal(format!("build of {id}: {e}")))
 }
 
 /// Folder of the releases that programs run from.
@@ -31,15 +40,19 @@ pub fn releases(app: &App) -> PathBuf {
 /// # Errors
 /// `NotFound` when the deployment has gone, `Internal` when content that was present is not any more.
 pub async fn materialize(app: &App, project: ProjectId, id: DeploymentId) -> Result<PathBuf> {
-    let manifest = route::files(&app.store, id).await?;
-    let project = project.to_string();
-    let mut files = Vec::with_capacity(manifest.entries().len());
-    for entry in manifest.entries() {
-        let blob = app.artifacts.path(&project, &entry.digest).map_err(|e| Error::Internal(e.to_string()))?;
-        files.push(ReleaseFile { path: entry.path.as_str().to_owned(), blob, executable: entry.executable });
-    }
+    let files = release_files(app, project, &route::files(&app.store, id).await?)?;
     let releases = releases(app);
     Ok(blocking(move || release::materialize(&releases, &id.to_string(), &files)).await??)
+}
+
+/// The files of a manifest with where their content lies.
+pub(super) fn release_files(app: &App, project: ProjectId, manifest: &Manifest) -> Result<Vec<ReleaseFile>> {
+    let project = project.to_string();
+    let file = |entry: &Entry| {
+        let blob = app.artifacts.path(&project, &entry.digest).map_err(|e| Error::Internal(e.to_string()))?;
+        Ok(ReleaseFile { path: entry.path.as_str().to_owned(), blob, executable: entry.executable })
+    };
+    manifest.entries().iter().map(file).collect()
 }
 
 /// Makes sure that the content of a static site is there.
@@ -57,11 +70,14 @@ pub async fn verify(app: &App, project: ProjectId, id: DeploymentId) -> Result<(
     Ok(())
 }
 
-/// Takes away everything that a deployment has on this machine: its program with its log, and its release.
+/// Takes away everything that a deployment has on this machine: its program and its build with
+/// their logs, and its release.
 ///
 /// # Errors
 /// `Conflict` when a later action has it in hand; `Internal` when something cannot be removed.
-pub async fn forget(app: &App, instance: &str, fence: i64) -> Result<()> {
+pub async fn forget(app: &App, id: DeploymentId, fence: i64) -> Result<()> {
+    app.driver.remove(&instance::build(id), fence_of(fence)).await?;
+    let instance = &instance::program(id);
     app.driver.stop(instance, fence_of(fence), app.config.stop_grace).await?;
     app.driver.remove(instance, fence_of(fence)).await?;
     dematerialize(app, instance).await
@@ -74,6 +90,15 @@ pub async fn forget(app: &App, instance: &str, fence: i64) -> Result<()> {
 pub async fn dematerialize(app: &App, id: &str) -> Result<()> {
     let (releases, id) = (releases(app), id.to_owned());
     Ok(blocking(move || release::remove(&releases, &id)).await??)
+}
+
+/// Removes a folder that programs or builds have filled; fine when there is none.
+///
+/// # Errors
+/// `Internal` when the disk refuses.
+pub async fn remove_folder(folder: PathBuf) -> Result<()> {
+    let removed = blocking(move || crate::runtime::remove_folder(&folder)).await?;
+    removed.map_err(|e| Error::Internal(format!("a folder could not be removed: {e}")))
 }
 
 /// Starts the program of a deployment with the variables that it was accepted with, or finds it running.

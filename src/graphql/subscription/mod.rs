@@ -6,6 +6,8 @@ mod guard;
 use std::sync::Arc;
 
 use async_graphql::{Context, ID, Subscription as Root};
+use chrono::{DateTime, Utc};
+use futures_util::stream::BoxStream;
 use futures_util::{Stream, StreamExt};
 
 use entities::ids::{DeploymentId, EnvironmentId};
@@ -14,12 +16,12 @@ use super::context::{op, request};
 use super::directive::requires;
 use super::input;
 use super::types::Deployment;
-use super::types::deployment::{LogLine, lines};
+use super::types::log::{LogKind, LogLine, lines, place};
 use super::types::question::AccessChange;
-use crate::authz::cap;
+use crate::authz::{Held, cap};
 use crate::error::Result;
 use crate::service::access::watching;
-use crate::service::{follow, resolve};
+use crate::service::{follow, log, resolve};
 use guard::Guard;
 
 /// What can be followed. Every stream ends with one error, `FORBIDDEN`, when the authority to follow it ends.
@@ -30,35 +32,43 @@ pub struct Subscription;
 #[Root]
 impl Subscription {
     /// What the programs of an environment's active deployments print, as they print it: the last lines first, then each that
-    /// comes. Requires `log.view`.
+    /// comes. With `after`, what came behind that line: of this deployment and of all that were the active one since. Requires
+    /// `log.view`.
     #[graphql(directive = requires::apply("log.view".into(), "environmentId".into()))]
     async fn environment_log(
         &self,
         ctx: &Context<'_>,
         environment_id: ID,
         #[graphql(default = 100)] last: i32,
+        #[graphql(desc = "The `cursor` of the line that was heard last.")] after: Option<String>,
+        #[graphql(desc = "When the first line was printed, or later.")] since: Option<DateTime<Utc>>,
     ) -> Result<impl Stream<Item = Result<LogLine>>> {
-        let last = lines(last)?;
+        let from = place(lines(last)?, None, after, since)?;
         let id = input::id::<EnvironmentId>("environmentId", &environment_id)?;
         let (guard, permit) = Guard::<cap::LogView>::judge(ctx, id).await?;
-        let log = follow::environment_log(Arc::clone(&request(ctx).app), permit, last);
+        let log = log::environment(Arc::clone(&request(ctx).app), permit, &from).await?;
         Ok(guard.over(log.map(|line| line.map(LogLine::from))))
     }
 
-    /// What a deployment's program prints, as it prints it: the last lines first, then each that comes, until nothing more can
-    /// come. Requires `log.view`.
+    /// What a deployment's program prints, or its build, as it prints it: the last lines first, then each that comes, until
+    /// nothing more can come. With `after`, what came behind that line. Requires `log.view`; for what a build prints
+    /// `deployment.view` is enough.
     #[graphql(directive = requires::apply("log.view".into(), "deploymentId".into()))]
     async fn deployment_log(
         &self,
         ctx: &Context<'_>,
         deployment_id: ID,
+        #[graphql(desc = "Which of both.", default_with = "LogKind::Runtime")] kind: LogKind,
         #[graphql(default = 100)] last: i32,
-    ) -> Result<impl Stream<Item = Result<LogLine>>> {
-        let last = lines(last)?;
+        #[graphql(desc = "The `cursor` of the line that was heard last.")] after: Option<String>,
+        #[graphql(desc = "When the first line was printed, or later.")] since: Option<DateTime<Utc>>,
+    ) -> Result<BoxStream<'static, Result<LogLine>>> {
+        let from = place(lines(last)?, None, after, since)?;
         let id = input::id::<DeploymentId>("deploymentId", &deployment_id)?;
-        let (guard, permit) = Guard::<cap::LogView>::judge(ctx, id).await?;
-        let log = follow::deployment_log(Arc::clone(&request(ctx).app), permit, id, last);
-        Ok(guard.over(log.map(|line| line.map(LogLine::from))))
+        match kind {
+            LogKind::Runtime => followed::<cap::LogView>(ctx, (id, kind.into()), &from).await,
+            LogKind::Build => followed::<cap::DeploymentView>(ctx, (id, kind.into()), &from).await,
+        }
     }
 
     /// Who gains and loses what on a scope and below it, and why, as it happens. `scope` is the id or path of an organization,
@@ -89,4 +99,15 @@ impl Subscription {
         let changes = follow::deployments(Arc::clone(&request(ctx).app), permit, id).await?;
         Ok(guard.over(changes.map(|row| row.map(Deployment))))
     }
+}
+
+/// The log of a deployment as long as the authority for it lasts.
+async fn followed<C: Held>(
+    ctx: &Context<'_>,
+    whose: (DeploymentId, log::Kind),
+    from: &log::From,
+) -> Result<BoxStream<'static, Result<LogLine>>> {
+    let (guard, permit) = Guard::<C>::judge(ctx, whose.0).await?;
+    let lines = log::deployment(Arc::clone(&request(ctx).app), permit, whose, from)?;
+    Ok(guard.over(lines.map(|line| line.map(LogLine::from))).boxed())
 }

@@ -1,6 +1,6 @@
-//! Deployments, and the lines that they print.
+//! Deployments.
 
-use async_graphql::{Context, Enum, ID, Object, SimpleObject};
+use async_graphql::{Context, Enum, ID, Object};
 use chrono::{DateTime, Utc};
 
 use entities::deployment::Model;
@@ -8,24 +8,23 @@ use entities::ids::DeploymentEventId;
 use entities::values;
 
 use super::deployment_action::{AvailableAction, DeploymentAction, DeploymentEvent, available};
+use super::deployment_build::DeploymentBuild;
 use super::difference::DeploymentDifferences;
 use super::environment::url;
+use super::log::{LogKind, LogLine, lines, place};
 use super::metric::MetricPoint;
 use super::permission::{ViewerCapability, viewer_can, viewer_capabilities};
 use super::project::path;
 use super::{Environment, User};
 use crate::authz::cap;
+use crate::domain::configuration::Build;
 use crate::error::{Error, Result};
 use crate::graphql::context::{app, loaders, op};
 use crate::graphql::directive::requires;
 use crate::graphql::input;
 use crate::graphql::page::{Listed, connection, page};
-use crate::runtime::{self, LogStream};
 use crate::service::{self, metric};
 use crate::store;
-
-/// Lines of a log that one answer may have.
-const MOST_LINES: i32 = 1_000;
 
 /// How a deployment runs.
 #[derive(Enum, Clone, Copy, PartialEq, Eq)]
@@ -65,45 +64,6 @@ pub(in crate::graphql) enum DeploymentState {
     Reviving,
     /// Gone with its code and assets.
     Deleted,
-}
-
-/// A line that a deployment's program printed, or that its supervisor says of it.
-#[derive(SimpleObject)]
-pub(in crate::graphql) struct LogLine {
-    /// When it was printed.
-    at: DateTime<Utc>,
-    /// Where it was printed.
-    stream: LogLineStream,
-    /// The line, without its end.
-    text: String,
-}
-
-/// Where a line was printed.
-#[derive(Enum, Clone, Copy, PartialEq, Eq)]
-pub(in crate::graphql) enum LogLineStream {
-    /// Standard output.
-    Stdout,
-    /// Standard error.
-    Stderr,
-    /// Said by the supervisor.
-    System,
-}
-
-impl From<runtime::LogLine> for LogLine {
-    fn from(line: runtime::LogLine) -> Self {
-        let stream = match line.stream {
-            LogStream::Stdout => LogLineStream::Stdout,
-            LogStream::Stderr => LogLineStream::Stderr,
-            LogStream::System => LogLineStream::System,
-        };
-        Self { at: DateTime::from_timestamp_millis(line.at_ms).unwrap_or_default(), stream, text: line.text }
-    }
-}
-
-/// Reads how many lines of a log are wanted.
-pub(in crate::graphql) fn lines(last: i32) -> Result<usize> {
-    let lines = usize::try_from(last).ok().filter(|_| last <= MOST_LINES);
-    lines.ok_or_else(|| Error::invalid("last", "out_of_range", format!("`last` has to be from 0 to {MOST_LINES}")))
 }
 
 /// Code, assets and configuration at one point in time.
@@ -224,10 +184,29 @@ impl Deployment {
         self.0.last_visited_at
     }
 
-    /// The last lines that its program printed, the oldest first. Requires `log.view`.
+    /// How its files are made of what was uploaded, if they are built.
+    async fn build(&self) -> Result<Option<DeploymentBuild>> {
+        let configuration = &self.0.configuration;
+        let build = Build::of(configuration).map_err(|e| Error::Internal(format!("build of {}: {e}", self.0.id)))?;
+        Ok(build.map(|build| DeploymentBuild { id: self.0.id, build }))
+    }
+
+    /// A page of what its program printed, or its build, the oldest line first: the last lines, those before a line, those after
+    /// a line, or those since a moment. Requires `log.view`; for what a build printed `deployment.view` is enough.
     #[graphql(directive = requires::apply("log.view".into(), "id".into()))]
-    async fn log(&self, ctx: &Context<'_>, #[graphql(default = 200)] last: i32) -> Result<Vec<LogLine>> {
-        let lines = service::deployment::log(app(ctx), op(ctx), self.0.id, lines(last)?).await?;
+    async fn log(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which of both.", default_with = "LogKind::Runtime")] kind: LogKind,
+        #[graphql(desc = "Most lines.", default = 200)] last: i32,
+        #[graphql(desc = "The `cursor` of the line that comes behind the page.")] before: Option<String>,
+        #[graphql(desc = "The `cursor` of the line that comes before the page, which has the next lines.")]
+        after: Option<String>,
+        #[graphql(desc = "When the first line was printed, or later.")] since: Option<DateTime<Utc>>,
+    ) -> Result<Vec<LogLine>> {
+        let most = lines(last)?;
+        let from = place(most, before, after, since)?;
+        let lines = service::log::page(app(ctx), op(ctx), self.0.id, kind.into(), from, most).await?;
         Ok(lines.into_iter().map(Into::into).collect())
     }
 

@@ -1,4 +1,4 @@
-//! Deployments: drafting them, what is done to them, reading their log.
+//! Deployments: drafting them, what is done to them.
 
 use std::collections::HashSet;
 
@@ -16,13 +16,12 @@ pub use action::{Rollback, by_itself, cancel, delete, deploy, promote, redeploy,
 use super::{App, variable};
 use crate::authn::tokens;
 use crate::authz::{Held, Permit, cap};
-use crate::domain::configuration::{Configuration, ProjectFile};
+use crate::domain::configuration::{Build, Configuration, ProjectFile};
 use crate::domain::deployment::state::Refusal;
 use crate::domain::digest::Digest;
 use crate::domain::manifest::Manifest;
 use crate::error::{Error, Result};
 use crate::op::Op;
-use crate::runtime::LogLine;
 use crate::store::{self, Write};
 use crate::sys::{clock, ids};
 
@@ -58,7 +57,12 @@ pub async fn create(app: &App, op: &Op, input: Draft) -> Result<Drafted> {
     let user = op.user()?;
     let _kept = app.artifacts.keep().await;
     let (mut write, permit) = op.change::<cap::DeploymentCreate>("deployment.create", input.environment_id).await?;
-    let configuration = configuration(&input)?;
+    let (configuration, build) = configuration(&input)?;
+    let mut stored = serde_json::to_value(&configuration).map_err(|e| Error::Internal(e.to_string()))?;
+    if let (Some(build), Some(stored)) = (build, stored.as_object_mut()) {
+        let build = serde_json::to_value(build).map_err(|e| Error::Internal(e.to_string()))?;
+        stored.insert("build".to_owned(), build);
+    }
     let now = clock::now();
     let row = Model {
         id: ids::new::<DeploymentId>(),
@@ -69,7 +73,7 @@ pub async fn create(app: &App, op: &Op, input: Draft) -> Result<Drafted> {
             Configuration::Process(_) => DeploymentKind::Process,
         },
         state: DeploymentState::Draft,
-        configuration: serde_json::to_value(&configuration).map_err(|e| Error::Internal(e.to_string()))?,
+        configuration: stored,
         manifest_digest: input.manifest.digest().to_string(),
         file_count: i32::try_from(input.manifest.entries().len()).unwrap_or(i32::MAX),
         size_bytes: i64::try_from(input.manifest.total_bytes()).unwrap_or(i64::MAX),
@@ -93,17 +97,21 @@ pub async fn create(app: &App, op: &Op, input: Draft) -> Result<Drafted> {
     Ok(Drafted { deployment: row, missing, upload_token, upload_token_expires_at: now + tokens::UPLOAD_LIFETIME })
 }
 
-fn configuration(input: &Draft) -> Result<Configuration> {
+/// How it is served, and how it is built if it is. What a build leaves is looked at when it has.
+fn configuration(input: &Draft) -> Result<(Configuration, Option<Build>)> {
     let within = |problems: Vec<crate::domain::Invalid>| -> Vec<_> {
         problems.into_iter().map(|problem| problem.within("projectFile")).collect()
     };
     let file = input.project_file.as_deref().map(ProjectFile::parse).transpose().map_err(within)?;
-    let configuration = match file.and_then(|file| file.configuration) {
+    let (configuration, build) = file.map_or((None, None), |file| (file.configuration, file.build));
+    let configuration = match configuration {
         Some(configuration) => configuration,
         None => Configuration::detect(&input.manifest).map_err(|problem| problem.within("files"))?,
     };
-    configuration.check(&input.manifest).map_err(within)?;
-    Ok(configuration)
+    if build.is_none() {
+        configuration.check(&input.manifest).map_err(within)?;
+    }
+    Ok((configuration, build))
 }
 
 /// Content that the project does not have.
@@ -139,6 +147,7 @@ async fn copy<C: Held>(app: &App, op: &Op, write: &mut Write, permit: &Permit<C>
         ..source.clone()
     };
     let row = store::deployment::create(write, permit, row, &manifest).await?;
+    store::build::copy(write, permit, source.id, row.id).await?;
     variable::keep_for(app, write, permit, row.id).await?;
     write.entry().subject = Some(row.id.to_string());
     Ok(row)
@@ -147,14 +156,4 @@ async fn copy<C: Held>(app: &App, op: &Op, write: &mut Write, permit: &Permit<C>
 /// A refusal of the state machine, as an error.
 fn refused(refusal: Refusal) -> Error {
     Error::FailedPrecondition { reason: refusal.code(), message: refusal.message().to_owned() }
-}
-
-/// The last lines that the deployment's program printed.
-///
-/// # Errors
-/// `Forbidden`, `NotFound` by `log.view`.
-pub async fn log(app: &App, op: &Op, id: DeploymentId, last_lines: usize) -> Result<Vec<LogLine>> {
-    let permit = op.permit::<cap::LogView>(id).await?;
-    let row = store::deployment::get(op.store(), &permit, id).await?;
-    Ok(app.driver.log(&row.id.to_string(), last_lines).await?)
 }

@@ -3,6 +3,7 @@
 
 mod acme;
 mod blobs;
+mod builds;
 mod client;
 mod database;
 mod deployments;
@@ -21,6 +22,7 @@ mod stories;
 
 pub(crate) use acme::{Acme, Authority};
 pub(crate) use blobs::{digest, entry};
+pub(crate) use builds::{built_by, left_of_build};
 pub(crate) use client::{Client, Refusal, text};
 pub(crate) use database::Database;
 pub(crate) use deployments::{CREATE_DEPLOYMENT, DEPLOY, DEPLOYMENT, Deployment, ROLLBACK, draft_input};

@@ -4,6 +4,7 @@
 mod cut;
 mod flip;
 mod follow;
+mod log;
 mod protocol;
 
 use serde_json::{Value, json};
@@ -24,6 +25,9 @@ import http.server, os
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         print("asked for", self.path, flush=True)
+        for number in range(int(self.path[len("/flood-"):]) if self.path.startswith("/flood-") else 0):
+            print("flood", number, "x" * 50)
+        print(end="", flush=True)
         self.send_response(200)
         self.end_headers()
     def log_message(self, *arguments):
@@ -41,19 +45,24 @@ struct Ground {
     organization: String,
     environment: Environment,
     deployment: Deployment,
-    _data: tempfile::TempDir,
+    data: tempfile::TempDir,
 }
 
 impl Ground {
     async fn new() -> Self {
+        Self::with("").await
+    }
+
+    async fn with(settings: &str) -> Self {
         let data = tempfile::tempdir().unwrap();
+        std::fs::write(data.path().join("reeve-server.toml"), settings).unwrap();
         let server = RealServer::start(data.path()).await;
         let ada = server.client().sign_up("ada").await;
         let organization = ada.create_organization("acme").await;
         let project = ada.create_project(&organization, "site").await;
         let environment = ada.create_environment(&project, "staging", false).await;
         let deployment = deploy(&ada, &environment, "one").await;
-        Self { server, ada, organization, environment, deployment, _data: data }
+        Self { server, ada, organization, environment, deployment, data }
     }
 
     /// Makes the program say something.

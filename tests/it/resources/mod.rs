@@ -3,6 +3,7 @@
 mod access;
 mod audit;
 mod audit_export;
+mod build;
 mod certificate;
 mod crash;
 mod demo;
