@@ -204,7 +204,6 @@ pub async fn start(config: Config) -> Result<Server> {
     let shop = Arc::new(Workshop::new(app.clone(), edge.clone(), publisher.clone()));
     tasks.spawn(tasks::metrics::run(app.clone(), edge.clone(), owner.clone(), stop.clone()));
     tasks.spawn(engine::run(shop, owner.clone(), stop.clone()));
-    tasks.spawn(tasks::outbox::run(app.clone(), owner, stop.clone()));
     tasks.spawn(tasks::certificates::run(app.clone(), publisher.clone(), stop.clone()));
     tasks.spawn(tasks::instances::run(app.clone(), publisher, stop.clone()));
     tasks.spawn(tasks::visits::run(app.clone(), woken, stop.clone()));
@@ -214,6 +213,7 @@ pub async fn start(config: Config) -> Result<Server> {
     tasks.spawn(tasks::keys::run(app.clone(), stop.clone()));
     tasks.spawn(tasks::uses::run(app.clone(), stop.clone()));
     tasks.spawn(tasks::sessions::run(app.clone(), stop.clone()));
+    tasks.spawn(tasks::outbox::run(app.clone(), owner, stop.clone()));
     let (store, stopped) = (app.store.clone(), stop.clone());
     tasks.spawn(async move { store.keep_epoch(stopped).await });
     let store = app.store.clone();

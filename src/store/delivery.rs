@@ -207,11 +207,15 @@ pub async fn claim(
 /// # Errors
 /// `Unavailable` when the database does not answer.
 pub async fn release_all(store: &Store, owner: &str) -> Result<()> {
+    let held = Condition::all().add(Column::LeaseOwner.eq(owner)).add(Column::State.eq(DeliveryState::Waiting));
+    // Mostly there is none, and whoever writes is in the way of what a start goes on with.
+    if Entity::find().filter(held.clone()).one(&store.db).await.map_err(sql)?.is_none() {
+        return Ok(());
+    }
     let update = Entity::update_many()
         .col_expr(Column::DueMs, Expr::value(0_i64))
         .col_expr(Column::LeaseOwner, Expr::value(None::<String>))
-        .filter(Column::LeaseOwner.eq(owner))
-        .filter(Column::State.eq(DeliveryState::Waiting));
+        .filter(held);
     update.exec(&store.db).await.map_err(sql)?;
     Ok(())
 }
