@@ -165,6 +165,7 @@ pub async fn start(config: Config) -> Result<Server> {
         limits,
         artifacts,
         driver,
+        board: Arc::default(),
         dns,
         accepted: Arc::new(Notify::new()),
         fetch_wanted: Arc::new(Notify::new()),
@@ -175,7 +176,7 @@ pub async fn start(config: Config) -> Result<Server> {
         config,
     });
     let (publisher, routes) = Publisher::new(app.clone());
-    tasks::instances::adopt(&app, &publisher).await?;
+    tasks::instances::adopt(&app).await?;
     publisher.publish().await?;
     let (wake, woken) = mpsc::channel(1024);
     let edge_config = EdgeConfig {
@@ -199,7 +200,7 @@ pub async fn start(config: Config) -> Result<Server> {
     let shop = Arc::new(Workshop { app: app.clone(), edge: edge.clone(), publisher: publisher.clone() });
     tasks.spawn(engine::run(shop, owner, stop.clone()));
     tasks.spawn(tasks::certificates::run(app.clone(), publisher.clone(), stop.clone()));
-    tasks.spawn(tasks::instances::run(app.clone(), publisher, stop.clone()));
+    tasks.spawn(tasks::instances::run(app.clone(), publisher, edge.clone(), stop.clone()));
     tasks.spawn(tasks::visits::run(app.clone(), woken, stop.clone()));
     tasks.spawn(tasks::retention::run(app.clone(), edge.clone(), stop.clone()));
     tasks.spawn(tasks::domains::run(app.clone(), stop.clone()));

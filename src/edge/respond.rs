@@ -98,14 +98,11 @@ async fn serve(
             let response = site.respond(&request, coding).await?;
             Ok(response.map(|body| Claimed::new(body, claim).boxed_unsync()))
         }
-        TargetSpec::Process(_) => match &target.upstream {
-            Some(upstream) => {
-                let whole = !compression || *request.method() == Method::HEAD;
-                let response = forward::forward(shared, upstream, request, peer, claim).await?;
-                Ok(if whole { response } else { compress::passing(response, coding) })
-            }
-            None => Err(Problem::BadGateway),
-        },
+        TargetSpec::Process(_) => {
+            let whole = !compression || *request.method() == Method::HEAD;
+            let response = forward::forward(shared, host, request, peer, claim).await?;
+            Ok(if whole { response } else { compress::passing(response, coding) })
+        }
     }
 }
 

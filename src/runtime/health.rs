@@ -118,6 +118,19 @@ where
     }
 }
 
+/// Asks a running program once.
+///
+/// # Errors
+/// What it did instead of answering well, for people.
+pub async fn ask(address: &Address, path: &str, limit: Duration) -> Result<(), String> {
+    match attempt(address, path, limit).await {
+        Attempt::Answered(code) if code.is_success() || code.is_redirection() => Ok(()),
+        Attempt::Answered(code) => Err(format!("`{path}` answered {}", code.as_u16())),
+        Attempt::Silent => Err(format!("`{path}` gave no answer within {} s", limit.as_secs())),
+        Attempt::Refused => Err(format!("nothing listened on port {}", address.port())),
+    }
+}
+
 async fn attempt(address: &Address, path: &str, limit: Duration) -> Attempt {
     let mut connected = false;
     let exchange = async {

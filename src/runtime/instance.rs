@@ -22,7 +22,7 @@ use std::{
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::{Exit, RuntimeError, cgroups::Cgroups, machine::Walls, procfs::Identity, storage::Kept};
+use super::{Exit, History, RuntimeError, cgroups::Cgroups, machine::Walls, procfs::Identity, storage::Kept};
 use crate::domain::tier::Limits;
 
 /// What the shim is to run.
@@ -32,6 +32,8 @@ pub(super) struct Spec {
     pub(super) folder: PathBuf,
     pub(super) environment: Vec<(String, String)>,
     pub(super) port: u16,
+    /// Which of its deployment's instances it is.
+    pub(super) number: u32,
     pub(super) limits: Limits,
     pub(super) storage: Kept,
     pub(super) cgroups: Cgroups,
@@ -48,6 +50,11 @@ pub(super) struct ShimRecord {
     /// The program is reached through a door.
     #[serde(default)]
     pub(super) walled: bool,
+    /// Which of its deployment's instances it is.
+    pub(super) number: u32,
+    pub(super) history: History,
+    /// When it was started, in milliseconds since 1970.
+    pub(super) since_ms: i64,
 }
 
 /// The program of an instance.

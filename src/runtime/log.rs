@@ -52,6 +52,19 @@ impl LogFile {
     }
 }
 
+/// Puts the log of one that has ended before the log of its heir, unless the heir has written enough to have turned its
+/// own over. Blocks.
+pub(super) fn inherit(heir: &Path, from: &Path) -> io::Result<()> {
+    let before = heir.join(BEFORE);
+    if before.exists() {
+        return Ok(());
+    }
+    match fs::rename(from.join(NOW), before) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
 /// Cuts a stream of bytes into lines.
 #[derive(Default)]
 pub(super) struct Lines {

@@ -5,13 +5,11 @@
 //! server's user, sees its files and the other programs, and may use the whole machine. `enforcement` says so.
 
 use std::{
-    collections::HashMap,
     fs::{self, File},
     io::Write,
-    net::{Ipv4Addr, SocketAddr, TcpListener},
+    net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
     process::Stdio,
-    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -22,14 +20,16 @@ use tokio::{
 };
 
 use super::{
-    Answer, Driver, Endpoint, Enforcement, Exit, ExitCause, LogFrom, LogLine, LogMark, Machine, RuntimeError,
-    StartSpec, Status,
+    Answer, Driver, Endpoint, Enforcement, Exit, ExitCause, LogFrom, LogLine, LogMark, Machine, Run, RuntimeError,
+    StartSpec, Status, Usage,
     instance::{Instance, ShimRecord, Spec, StopRecord},
     log,
     machine::Walls,
+    ports::{self, Ports},
     procfs::{self, Identity},
     shim,
     storage::Kept,
+    usage,
 };
 use crate::{
     reach::Address,
@@ -44,8 +44,6 @@ const KILL_ROUNDS: u32 = 20;
 const PORT_TRIES: u32 = 3;
 /// Where a program listens that has a network of its own.
 const OWN_PORT: u16 = 8080;
-/// What programs write when their port is taken.
-const PORT_TAKEN: [&str; 2] = ["address already in use", "eaddrinuse"];
 
 /// Runs instances as processes of this machine. Clones are the same driver; a new driver over the same folder, as after
 /// a restart, adopts what runs.
@@ -55,8 +53,7 @@ pub struct ProcessDriver {
     storage: PathBuf,
     shim: PathBuf,
     machine: Machine,
-    /// Ports given to programs that may not listen on them yet.
-    ports: Arc<Mutex<HashMap<String, u16>>>,
+    ports: Ports,
 }
 
 impl ProcessDriver {
@@ -71,12 +68,12 @@ impl ProcessDriver {
             storage: data.join("storage"),
             shim: fixed(shim_executable.into()),
             machine,
-            ports: Arc::default(),
+            ports: Ports::default(),
         }
     }
 
     async fn start_instance(&self, spec: StartSpec) -> Result<Endpoint, RuntimeError> {
-        valid(&spec)?;
+        spec.check()?;
         let instance = Instance::named(&self.state, &spec.instance)?;
         instance.create().map_err(RuntimeError::internal("the instance's folder could not be made"))?;
         let _lock = lock(&instance).await?.ok_or_else(|| RuntimeError::Internal("the instance was removed".into()))?;
@@ -86,7 +83,7 @@ impl ProcessDriver {
         }
         for _ in 1..PORT_TRIES {
             let record = self.run(&instance, &spec).await?;
-            if record.walled || !port_was_taken(&instance, record.port).await {
+            if record.walled || !ports::was_taken(&instance, record.port).await {
                 return Ok(Endpoint { address: address(&instance, &record) });
             }
         }
@@ -114,7 +111,7 @@ impl ProcessDriver {
     async fn run(&self, instance: &Instance, spec: &StartSpec) -> Result<ShimRecord, RuntimeError> {
         instance.clear_run().map_err(RuntimeError::internal("the last run's records could not be removed"))?;
         let walled = self.machine.walls.is_some();
-        let port = if walled { OWN_PORT } else { self.free_port(&spec.instance)? };
+        let port = if walled { OWN_PORT } else { self.ports.free(&spec.instance)? };
         let wanted = self.wanted(spec, port);
         instance.write_json("spec.json", &wanted).map_err(RuntimeError::internal("the spec could not be written"))?;
         let mut shim = Command::new(&self.shim)
@@ -132,7 +129,8 @@ impl ProcessDriver {
         let (Some(identity), Some(stdin), Some(stdout)) = (pid, shim.stdin.take(), shim.stdout.take()) else {
             return Err(RuntimeError::Internal("the shim ended at once".to_owned()));
         };
-        let record = ShimRecord { shim: identity, port, walled };
+        let (number, history, since_ms) = (spec.number, spec.history, clock::now().timestamp_millis());
+        let record = ShimRecord { shim: identity, port, walled, number, history, since_ms };
         instance
             .write_json("pid.json", &record)
             .map_err(RuntimeError::internal("the shim's pid could not be written"))?;
@@ -156,6 +154,7 @@ impl ProcessDriver {
             folder: spec.folder.clone(),
             environment: spec.environment.clone(),
             port,
+            number: spec.number,
             limits,
             storage: Kept {
                 place: self.storage.join(&spec.project),
@@ -166,24 +165,6 @@ impl ProcessDriver {
             cgroups: self.machine.cgroups.clone(),
             walls: self.machine.walls,
             user: spec.user,
-        }
-    }
-
-    /// A loopback port that nothing listens on and that no other start has been given.
-    fn free_port(&self, name: &str) -> Result<u16, RuntimeError> {
-        let mut ports = self.ports.lock().unwrap_or_else(PoisonError::into_inner);
-        ports.remove(name);
-        // Each is held until one is found, so that the system does not offer the same again.
-        let mut held = Vec::new();
-        loop {
-            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
-            let listener = listener.map_err(RuntimeError::internal("no port is free"))?;
-            let port = listener.local_addr().map_err(RuntimeError::internal("no port is free"))?.port();
-            if !ports.values().any(|given| *given == port) {
-                ports.insert(name.to_owned(), port);
-                return Ok(port);
-            }
-            held.push(listener);
         }
     }
 
@@ -212,7 +193,7 @@ impl ProcessDriver {
             }
             self.kill_rest(instance, &record).await;
         }
-        self.ports.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+        self.ports.give_back(name);
         Ok(())
     }
 
@@ -294,6 +275,43 @@ impl Driver for ProcessDriver {
         Box::pin(async move { Ok(status(&Instance::named(&self.state, instance)?)) })
     }
 
+    fn run<'a>(&'a self, instance: &'a str) -> Answer<'a, Option<Run>> {
+        Box::pin(async move {
+            let instance = Instance::named(&self.state, instance)?;
+            let of = |ShimRecord { number, history, since_ms, .. }| {
+                let stopping = instance.stop().is_some();
+                Run { number, since_ms, history, stopping }
+            };
+            Ok(instance.shim().map(of))
+        })
+    }
+
+    fn usage<'a>(&'a self, instance: &'a str) -> Answer<'a, Option<Usage>> {
+        Box::pin(async move {
+            let found = Instance::named(&self.state, instance)?;
+            let Some(record) = found.shim().filter(|record| record.shim.lives()) else { return Ok(None) };
+            let Some(child) = found.child(&record.shim) else { return Ok(None) };
+            let root = child.init.map_or(child.child.pid, |init| init.pid);
+            let groups = self.machine.cgroups.clone();
+            blocking(move || Ok(Some(usage::of(&groups, &found.name(), root)))).await
+        })
+    }
+
+    fn inherit<'a>(&'a self, heir: &'a str, from: &'a str, fence: u64) -> Answer<'a, ()> {
+        Box::pin(async move {
+            let heir = Instance::named(&self.state, heir)?;
+            let gone = Instance::named(&self.state, from)?;
+            let Some(_lock) = lock(&gone).await? else { return Ok(()) };
+            gone.pass_fence(fence)?;
+            self.end(&gone, from, Duration::ZERO).await?;
+            blocking(move || {
+                log::inherit(&heir.dir, &gone.dir).map_err(RuntimeError::internal("the log could not be kept"))?;
+                fs::remove_dir_all(&gone.dir).map_err(RuntimeError::internal("the instance could not be removed"))
+            })
+            .await
+        })
+    }
+
     fn list(&self) -> Answer<'_, Vec<String>> {
         Box::pin(async { self.instances() })
     }
@@ -330,45 +348,6 @@ fn status(instance: &Instance) -> Status {
         Some(_) => Status::Exited { exit: instance.exit().unwrap_or(Exit { cause: ExitCause::Lost, at_ms: 0 }) },
         None => Status::Absent,
     }
-}
-
-/// Whether the program ended at once because its port was taken. Looks for a tenth of a second at most, and only until
-/// something listens.
-async fn port_was_taken(instance: &Instance, port: u16) -> bool {
-    let mut pause = Duration::from_millis(2);
-    while pause < Duration::from_millis(100) {
-        if instance.exit().is_some() {
-            let lines = log::tail(&instance.dir, 50).unwrap_or_default();
-            return lines.iter().any(|line| {
-                let text = line.text.to_ascii_lowercase();
-                PORT_TAKEN.iter().any(|taken| text.contains(taken))
-            });
-        }
-        if procfs::listens(port) {
-            return false;
-        }
-        tokio::time::sleep(pause).await;
-        pause *= 2;
-    }
-    false
-}
-
-fn valid(spec: &StartSpec) -> Result<(), RuntimeError> {
-    if spec.command.first().is_none_or(|program| program.is_empty()) {
-        return Err(RuntimeError::Invalid("the command is empty: say which program to run".to_owned()));
-    }
-    if spec.command.iter().any(|part| part.contains('\0')) {
-        return Err(RuntimeError::Invalid("the command contains a NUL character: remove it".to_owned()));
-    }
-    for (name, value) in &spec.environment {
-        if name.is_empty() || name.contains(['=', '\0']) || value.contains('\0') {
-            return Err(RuntimeError::Invalid(format!(
-                "the variable `{}` cannot be set: its name must not be empty or contain `=`, and neither name nor value may contain a NUL character",
-                name.replace('\0', "\u{fffd}")
-            )));
-        }
-    }
-    Ok(())
 }
 
 /// Where the program of a run is reached.

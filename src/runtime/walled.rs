@@ -67,8 +67,9 @@ fn environment(spec: &Spec) -> Vec<(String, String)> {
     let own = [("PATH", PATH), ("HOME", "/tmp"), ("TMPDIR", "/tmp"), ("LANG", "C.UTF-8"), ("HOST", "127.0.0.1")];
     let own = own.into_iter().chain([("REEVE_STORAGE", STORAGE)]);
     let own = own.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let port = ("PORT".to_owned(), spec.port.to_string());
-    own.chain(spec.environment.iter().cloned()).chain([port]).collect()
+    let given = [("PORT", spec.port.to_string()), ("REEVE_INSTANCE", spec.number.to_string())];
+    let given = given.into_iter().map(|(name, value)| (name.to_owned(), value));
+    own.chain(spec.environment.iter().cloned()).chain(given).collect()
 }
 
 impl Walled {

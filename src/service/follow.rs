@@ -13,9 +13,10 @@ use entities::ids::{DeploymentId, EnvironmentId};
 use entities::values::{DeploymentKind, DeploymentState};
 
 use super::App;
+use super::instance::{self, Marks};
 use crate::authz::{Permit, cap};
 use crate::error::{Error, Result};
-use crate::runtime::{LogFrom, LogLine, LogMark, Status};
+use crate::runtime::{LogLine, Status};
 use crate::store;
 
 /// How often a log is looked at.
@@ -36,7 +37,7 @@ struct Tail {
     app: Arc<App>,
     permit: Permit<cap::LogView>,
     whose: Whose,
-    from: LogFrom,
+    read: Marks,
     waiting: VecDeque<LogLine>,
     /// When the database is to be looked at again.
     due: std::time::Instant,
@@ -63,8 +64,8 @@ pub fn environment_log(
 
 impl Tail {
     fn new(app: Arc<App>, permit: Permit<cap::LogView>, whose: Whose, last: usize) -> Self {
-        let from = LogFrom::Last(last);
-        Self { app, permit, whose, from, waiting: VecDeque::new(), due: crate::sys::clock::instant() }
+        let read = Marks::last(last);
+        Self { app, permit, whose, read, waiting: VecDeque::new(), due: crate::sys::clock::instant() }
     }
 
     fn lines(self) -> impl Stream<Item = Result<LogLine>> + Send {
@@ -98,8 +99,7 @@ impl Tail {
     /// Takes the lines that have come; whether there were any.
     async fn read(&mut self) -> Result<bool> {
         let (Whose::Deployment(id) | Whose::Active(Some(id))) = self.whose else { return Ok(false) };
-        let (lines, mark) = self.app.driver.log_on(&id.to_string(), self.from).await?;
-        self.from = LogFrom::Mark(mark);
+        let lines = self.read.read(&self.app, id).await?;
         self.waiting.extend(lines);
         Ok(!self.waiting.is_empty())
     }
@@ -121,7 +121,7 @@ impl Tail {
                     // What the one before said last comes first.
                     self.read().await?;
                     if seen.is_some() {
-                        self.from = LogFrom::Mark(LogMark::default());
+                        self.read = Marks::default();
                     }
                     self.whose = Whose::Active(active);
                 }
@@ -153,8 +153,14 @@ impl Tail {
             | DeploymentState::Retired
             | DeploymentState::Reviving => false,
         };
-        let running = matches!(self.app.driver.status(&id.to_string()).await?, Status::Running { .. });
-        Ok(over && !running)
+        if over {
+            for program in instance::of(&self.app, id).await? {
+                if matches!(self.app.driver.status(&program.name()).await?, Status::Running { .. }) {
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(over)
     }
 }
 

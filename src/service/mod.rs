@@ -27,6 +27,7 @@ pub mod environment;
 pub mod explanation;
 pub mod follow;
 pub mod git;
+pub mod instance;
 pub mod invitation;
 pub mod keys;
 pub mod notice;
@@ -61,6 +62,8 @@ pub struct App {
     pub artifacts: Artifacts,
     /// What runs processes.
     pub driver: Arc<dyn Driver>,
+    /// What is known of the programs on this machine.
+    pub board: Arc<instance::Board>,
     /// What is asked about custom domains.
     pub dns: Dns,
     /// Rung when an action was accepted.

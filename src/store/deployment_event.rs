@@ -1,14 +1,15 @@
-//! What happened to deployments: one row for every state that one came to, written with the state itself.
+//! What happened to deployments: one row for every state that one came to, written with the state itself, and one for
+//! everything that happened to their instances.
 
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter};
 
 use entities::deployment_event::{Column, Entity, Model};
 use entities::ids::{DeploymentEventId, DeploymentId};
-use entities::values::{Cause, DeploymentState};
+use entities::values::{Cause, DeploymentState, EventKind};
 
 use super::action::Lease;
 use super::source::Connected;
-use super::{Source, Write, page, sql};
+use super::{Source, Store, Write, page, sql};
 use crate::authz::{Permit, cap};
 use crate::error::Result;
 use crate::sys::{clock, ids};
@@ -18,7 +19,9 @@ fn bare(deployment: DeploymentId, state: DeploymentState) -> Model {
     Model {
         id: ids::new::<DeploymentEventId>(),
         deployment_id: deployment,
+        kind: EventKind::State,
         state,
+        instance: None,
         at: clock::now(),
         action_id: None,
         actor_id: None,
@@ -55,6 +58,53 @@ pub(super) async fn of_lease(
         ..bare(deployment, state)
     };
     append(connection, event).await
+}
+
+/// Something that happened to an instance of a deployment.
+#[derive(Debug, Clone)]
+pub struct OfInstance {
+    /// What.
+    pub kind: EventKind,
+    /// To which one, from 1.
+    pub instance: u32,
+    /// How, in words.
+    pub detail: Option<String>,
+}
+
+/// Keeps what happened to an instance by itself, while its deployment was in this state.
+///
+/// # Errors
+/// `Unavailable` when the database does not answer.
+pub async fn of_instance(
+    store: &Store,
+    deployment: DeploymentId,
+    state: DeploymentState,
+    event: OfInstance,
+) -> Result<()> {
+    let OfInstance { kind, instance, detail } = event;
+    let instance = i32::try_from(instance).ok();
+    append(&store.db, Model { kind, instance, cause: Cause::Upkeep, detail, ..bare(deployment, state) }).await
+}
+
+/// Keeps that an action has put a new program in the place of an instance; once, however often it is told.
+///
+/// # Errors
+/// `Unavailable` when the database does not answer.
+pub async fn restarted(store: &Store, lease: &Lease, state: DeploymentState, instance: u32) -> Result<()> {
+    let (action, instance) = (lease.action(), i32::try_from(instance).ok());
+    let told = Entity::find().filter(Column::ActionId.eq(action.id)).filter(Column::Instance.eq(instance));
+    if told.one(&store.db).await.map_err(sql)?.is_some() {
+        return Ok(());
+    }
+    let event = Model {
+        kind: EventKind::Restarted,
+        instance,
+        action_id: Some(action.id),
+        actor_id: (action.cause == Cause::User).then_some(action.created_by),
+        cause: action.cause,
+        ..bare(action.deployment_id, state)
+    };
+    append(&store.db, event).await
 }
 
 async fn append(connection: &impl ConnectionTrait, event: Model) -> Result<()> {

@@ -34,6 +34,7 @@ pub mod facts;
 pub mod git;
 pub mod git_request;
 pub mod idempotency;
+pub mod in_hand;
 pub mod invitation;
 pub mod news;
 pub mod notice;

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::error::{Error, Result};
 use crate::service::App;
+use crate::service::instance::Program;
 use crate::store::route;
 use crate::workflow::run;
 
@@ -42,10 +43,10 @@ async fn once(app: &App) -> Result<()> {
     let projects = names(&app.config.data.join("blobs")).await?;
     let storages = names(&app.config.data.join("storage")).await?;
     let (known_projects, known_deployments) = route::known(&app.store).await?;
-    for instance in gone(instances, &known_deployments) {
-        app.driver.stop(&instance, LAST_FENCE, app.config.stop_grace).await?;
-        app.driver.remove(&instance, LAST_FENCE).await?;
-        tracing::info!(deployment = instance, "removed a program without a deployment");
+    for instance in instances.iter().filter(|instance| is_gone(instance, &known_deployments)) {
+        app.driver.stop(instance, LAST_FENCE, app.config.stop_grace).await?;
+        app.driver.remove(instance, LAST_FENCE).await?;
+        tracing::info!(instance, "removed a program without a deployment");
     }
     for release in gone(releases, &known_deployments) {
         run::dematerialize(app, &release).await?;
@@ -68,6 +69,11 @@ fn gone(found: Vec<String>, known: &HashSet<String>) -> impl Iterator<Item = Str
     found
         .into_iter()
         .filter(move |name| (name.starts_with("dep_") || name.starts_with("prj_")) && !known.contains(name))
+}
+
+/// Whether an instance is a program of no deployment that has a row, or none that any deployment could have.
+fn is_gone(instance: &str, known: &HashSet<String>) -> bool {
+    instance.parse::<Program>().map_or(instance.starts_with("dep_"), |it| !known.contains(&it.deployment.to_string()))
 }
 
 /// Names in a folder; none if there is no folder.

@@ -14,6 +14,7 @@ pub mod activate;
 pub mod deploy;
 pub mod engine;
 pub mod remove;
+pub mod restart;
 pub mod revive;
 pub mod rollback;
 pub mod run;

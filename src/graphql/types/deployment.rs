@@ -8,6 +8,7 @@ use entities::ids::DeploymentEventId;
 use entities::values;
 
 use super::deployment_action::{AvailableAction, DeploymentAction, DeploymentEvent, available};
+use super::deployment_instance::DeploymentInstance;
 use super::environment::url;
 use super::permission::{ViewerCapability, viewer_can, viewer_capabilities};
 use super::project::path;
@@ -218,6 +219,13 @@ impl Deployment {
     async fn log(&self, ctx: &Context<'_>, #[graphql(default = 200)] last: i32) -> Result<Vec<LogLine>> {
         let lines = service::deployment::log(app(ctx), op(ctx), self.0.id, lines(last)?).await?;
         Ok(lines.into_iter().map(Into::into).collect())
+    }
+
+    /// Its programs on this machine, by number; none if it is files. Requires `log.view`.
+    #[graphql(directive = requires::apply("log.view".into(), "id".into()))]
+    async fn instances(&self, ctx: &Context<'_>) -> Result<Vec<DeploymentInstance>> {
+        let all = service::instance::list(app(ctx), op(ctx), self.0.id).await?;
+        Ok(all.into_iter().map(Into::into).collect())
     }
 
     /// Whether the viewer holds each of these capabilities on its environment.

@@ -8,6 +8,7 @@ pub(super) mod console;
 pub(super) mod deploy_hook;
 pub(super) mod deployment;
 pub(super) mod deployment_action;
+mod deployment_instance;
 pub(super) mod domain;
 pub(super) mod edge;
 pub(super) mod environment;

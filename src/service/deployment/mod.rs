@@ -10,9 +10,9 @@ use entities::values::{DeploymentKind, DeploymentState};
 
 mod action;
 
-pub use action::{Rollback, by_itself, cancel, delete, deploy, promote, redeploy, retire, revive, rollback, unpin};
+pub use action::{Rollback, by_itself, cancel, delete, deploy, promote, redeploy, restart, retire, revive, rollback, unpin};
 
-use super::{App, variable};
+use super::{App, instance, variable};
 use crate::authn::tokens;
 use crate::authz::{Held, Permit, cap};
 use crate::domain::configuration::{Configuration, ProjectFile};
@@ -155,5 +155,5 @@ fn refused(refusal: Refusal) -> Error {
 pub async fn log(app: &App, op: &Op, id: DeploymentId, last_lines: usize) -> Result<Vec<LogLine>> {
     let permit = op.permit::<cap::LogView>(id).await?;
     let row = store::deployment::get(op.store(), &permit, id).await?;
-    Ok(app.driver.log(&row.id.to_string(), last_lines).await?)
+    instance::log(app, row.id, last_lines).await
 }
