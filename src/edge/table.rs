@@ -38,12 +38,15 @@ struct Entry {
 }
 
 impl Entry {
-    /// The one with the least to do; not `but`, unless it is the only one.
+    /// The one with the least to do, in turn where several have; not `but`, unless it is the only one.
     fn least_busy(&self, but: Option<&Arc<Target>>) -> Option<&Arc<Target>> {
-        let (count, turn) = (self.targets.len(), self.turn.fetch_add(1, Relaxed));
-        let in_turn = (0..count).filter_map(|offset| self.targets.get((turn.wrapping_add(offset)) % count));
-        let others = in_turn.filter(|target| count == 1 || but.is_none_or(|but| !Arc::ptr_eq(target, but)));
-        others.min_by_key(|target| target.in_flight())
+        let [_, _, ..] = self.targets.as_slice() else { return self.targets.first() };
+        let others = || self.targets.iter().filter(|target| but.is_none_or(|but| !Arc::ptr_eq(target, but)));
+        let least = others().map(|target| target.in_flight()).min()?;
+        let idle: Vec<&Arc<Target>> = others().filter(|target| target.in_flight() <= least).collect();
+        let turn = self.turn.fetch_add(1, Relaxed).checked_rem(idle.len());
+        // They may all have been given something to do in between.
+        turn.and_then(|turn| idle.get(turn).copied()).or_else(|| others().next())
     }
 }
 
@@ -98,7 +101,8 @@ impl Table {
             .map(|(host, route)| {
                 let old = before.targets.get(host).map(|entry| entry.targets.as_slice()).unwrap_or_default();
                 let target = |part: Route| {
-                    let kept = old.iter().find(|it| it.route.key == part.key && it.route.target.continues(&part.target));
+                    let kept =
+                        old.iter().find(|it| it.route.key == part.key && it.route.target.continues(&part.target));
                     kept.cloned().unwrap_or_else(|| Target::new(part, self.connect))
                 };
                 let targets = route.parts().into_iter().map(target).collect();

@@ -253,7 +253,8 @@ mod tests {
         assert_eq!(groups.cpu_micros(NAME), Some(1234));
         assert_eq!(groups.memory_bytes(NAME), None);
         fs::write(dir.path().join("mem/reeve/dep_1/memory.usage_in_bytes"), "5000\n").unwrap();
-        fs::write(dir.path().join("mem/reeve/dep_1/memory.stat"), "inactive_file 1\ntotal_inactive_file 2000\n").unwrap();
+        fs::write(dir.path().join("mem/reeve/dep_1/memory.stat"), "inactive_file 1\ntotal_inactive_file 2000\n")
+            .unwrap();
         assert_eq!(groups.memory_bytes(NAME), Some(3000));
         let missing = groups.missing();
         assert!(!missing.cpu && !missing.memory && !missing.pids);

@@ -11,13 +11,17 @@ use chrono::{DateTime, Utc};
 use entities::ids::DeploymentId;
 use entities::values::DeploymentState;
 
+mod log;
+
+pub use log::{Marks, log};
+
 use super::App;
 use crate::authz::cap;
 use crate::domain::configuration::Configuration;
 use crate::error::{Error, Result};
 use crate::op::Op;
 use crate::reach::Address;
-use crate::runtime::{Exit, LogFrom, LogLine, LogMark, Run, Status, Usage};
+use crate::runtime::{Exit, Run, Status, Usage};
 use crate::store;
 
 /// One program: the instance of a deployment with this number, in a turn of its own for each restart that somebody asked for,
@@ -328,54 +332,6 @@ fn instance(seen: &Seen, note: Note, of: DeploymentState, usage: Option<Usage>) 
             Status::Running { .. } | Status::Absent => before,
         },
         usage,
-    }
-}
-
-/// The last lines that the programs of a deployment printed, the oldest first.
-///
-/// # Errors
-/// `Internal` when a log cannot be read.
-pub async fn log(app: &App, id: DeploymentId, last_lines: usize) -> Result<Vec<LogLine>> {
-    Marks::last(last_lines).read(app, id).await
-}
-
-/// How far the logs of a deployment's programs were read.
-#[derive(Debug, Default)]
-pub struct Marks {
-    seen: HashMap<Program, LogMark>,
-    last: Option<usize>,
-}
-
-impl Marks {
-    /// Nothing was read, and of what is there only the last lines are wanted.
-    #[must_use]
-    pub fn last(lines: usize) -> Self {
-        Self { seen: HashMap::new(), last: Some(lines) }
-    }
-
-    /// What was printed since the look before, the oldest first.
-    ///
-    /// # Errors
-    /// `Internal` when a log cannot be read.
-    pub async fn read(&mut self, app: &App, id: DeploymentId) -> Result<Vec<LogLine>> {
-        let (last, known) = (self.last.take(), of(app, id).await?);
-        let mut lines = Vec::new();
-        for program in &known {
-            let from = last.map_or_else(|| LogFrom::Mark(self.mark(program, &known)), LogFrom::Last);
-            let (more, mark) = app.driver.log_on(&program.name(), from).await?;
-            self.seen.insert(*program, mark);
-            lines.extend(more);
-        }
-        lines.sort_by_key(|line| line.at_ms);
-        let first = last.map_or(0, |last| lines.len().saturating_sub(last));
-        Ok(lines.split_off(first))
-    }
-
-    /// Where to read on in the log of a program. One that has inherited the log of another goes on where that was left.
-    fn mark(&self, program: &Program, known: &[Program]) -> LogMark {
-        let before = |other: &&Program| other.number == program.number && !known.contains(other);
-        let inherited = || self.seen.keys().filter(before).max().and_then(|other| self.seen.get(other));
-        self.seen.get(program).or_else(inherited).copied().unwrap_or_default()
     }
 }
 

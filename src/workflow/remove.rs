@@ -36,16 +36,12 @@ fn drain<'a>(shop: &'a Workshop, lease: &'a Lease) -> Doing<'a> {
 }
 
 fn stop<'a>(shop: &'a Workshop, lease: &'a Lease) -> Doing<'a> {
-    Box::pin(async move {
-        run::stop(&shop.app, lease.action().deployment_id, lease.fence()).await.map_err(again)
-    })
+    Box::pin(async move { run::stop(&shop.app, lease.action().deployment_id, lease.fence()).await.map_err(again) })
 }
 
 /// Takes away the programs with their logs, and the folder that they ran from.
 fn forget<'a>(shop: &'a Workshop, lease: &'a Lease) -> Doing<'a> {
-    Box::pin(async move {
-        run::forget(&shop.app, lease.action().deployment_id, lease.fence()).await.map_err(again)
-    })
+    Box::pin(async move { run::forget(&shop.app, lease.action().deployment_id, lease.fence()).await.map_err(again) })
 }
 
 /// Takes away the content that no other deployment of the project needs.

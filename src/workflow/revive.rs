@@ -29,9 +29,7 @@ pub(super) fn start<'a>(shop: &'a Workshop, lease: &'a Lease) -> Doing<'a> {
         let project = route::project_of(&app.store, row.environment_id).await?;
         match run::configuration(row.id, &row.configuration)? {
             Configuration::Static(_) => run::verify(app, project, row.id).await,
-            Configuration::Process(process) => {
-                run::start(app, project, row.id, &process, lease.fence()).await
-            }
+            Configuration::Process(process) => run::start(app, project, row.id, &process, lease.fence()).await,
         }
     })
 }

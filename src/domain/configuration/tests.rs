@@ -1,6 +1,8 @@
 //! What `reeve.toml` may say, by example; it must not repeat how the file is read.
 #![expect(clippy::unwrap_used, reason = "a failed setup fails the test")]
 
+use std::time::Duration;
+
 use super::*;
 use crate::domain::{digest::Digest, manifest::RawEntry};
 
@@ -58,7 +60,9 @@ fn a_process_is_read_with_its_defaults() {
     }
     // What was stored before there were tiers.
     let stored = r#"{"kind":"process","command":["x"],"health":{"path":"/","timeout_seconds":1,"interval_ms":1}}"#;
-    assert!(matches!(serde_json::from_str(stored), Ok(Configuration::Process(old)) if old.tier() == Tier::Hobby && old.instances() == 1));
+    assert!(
+        matches!(serde_json::from_str(stored), Ok(Configuration::Process(old)) if old.tier() == Tier::Hobby && old.instances() == 1)
+    );
 }
 
 #[test]

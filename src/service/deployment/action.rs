@@ -243,11 +243,7 @@ pub async fn by_itself(app: &App, id: DeploymentId, kind: ActionKind, cause: Cau
         ActionKind::Retire => ("deployment.retire", Action::Retire),
         ActionKind::Revive => ("deployment.revive", Action::Revive),
         ActionKind::Delete => ("deployment.delete", Action::Delete),
-        ActionKind::Deploy
-        | ActionKind::Redeploy
-        | ActionKind::Rollback
-        | ActionKind::Cancel
-        | ActionKind::Restart => {
+        ActionKind::Deploy | ActionKind::Redeploy | ActionKind::Rollback | ActionKind::Cancel | ActionKind::Restart => {
             return Err(Error::Internal("nothing but upkeep happens by itself".to_owned()));
         }
     };

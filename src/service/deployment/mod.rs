@@ -10,7 +10,9 @@ use entities::values::{DeploymentKind, DeploymentState};
 
 mod action;
 
-pub use action::{Rollback, by_itself, cancel, delete, deploy, promote, redeploy, restart, retire, revive, rollback, unpin};
+pub use action::{
+    Rollback, by_itself, cancel, delete, deploy, promote, redeploy, restart, retire, revive, rollback, unpin,
+};
 
 use super::{App, instance, variable};
 use crate::authn::tokens;

@@ -45,8 +45,7 @@ impl Keeping<'_> {
 
     async fn bring_back(&self, environment: &EnvironmentRoute, ward: &Ward, program: Program) -> Result<()> {
         let row = &ward.row;
-        let launch =
-            Launch::prepare(self.app, environment.project_id, row.id, &ward.process, row.fence).await?;
+        let launch = Launch::prepare(self.app, environment.project_id, row.id, &ward.process, row.fence).await?;
         // The list may be old by now: what is being taken away, or replaced, stays away.
         let now = route::standing(&self.app.store, row.id).await?;
         if !now.is_some_and(|(state, restarting)| should_run(row.kind, state) && !restarting) {

@@ -285,12 +285,7 @@ impl Keeper {
         }
     }
 
-    async fn asked(
-        &mut self,
-        ward: &Ward,
-        program: Program,
-        answer: std::result::Result<(), String>,
-    ) -> Result<()> {
+    async fn asked(&mut self, ward: &Ward, program: Program, answer: std::result::Result<(), String>) -> Result<()> {
         let (note, seen) = (self.app.board.note(&program), instance::see(&self.app, program).await?);
         let Some(address) = seen.address() else { return Ok(()) };
         let care = self.cares.entry(program).or_default();

@@ -31,7 +31,8 @@ mod tests {
     #[test]
     fn pauses_grow_to_a_bound_and_are_never_quite_the_same() {
         assert_eq!(drawn(0, 255), Duration::ZERO, "at once");
-        for (starts, seconds) in [(1, 1.0), (2, 2.0), (3, 4.0), (9, 256.0), (10, 300.0), (40, 300.0), (u32::MAX, 300.0)] {
+        for (starts, seconds) in [(1, 1.0), (2, 2.0), (3, 4.0), (9, 256.0), (10, 300.0), (40, 300.0), (u32::MAX, 300.0)]
+        {
             let (least, most) = (drawn(starts, 0).as_secs_f64(), drawn(starts, 255).as_secs_f64());
             assert!((least - seconds * 0.9).abs() < 1e-6 && (most - seconds * 1.1).abs() < 1e-6, "{starts}");
         }

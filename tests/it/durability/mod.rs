@@ -3,7 +3,7 @@
 mod crash;
 mod failing;
 mod kill;
-mod machine;
+pub(crate) mod machine;
 pub(crate) mod program;
 pub(crate) mod site;
 mod switch;

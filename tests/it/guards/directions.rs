@@ -23,9 +23,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("edge", &["reach"]),
     (
         "service",
-        &["acme", "audit", "authn", "authz", "config", "dns", "domain", "error", "op", "runtime", "store", "sys"],
+        &[
+            "acme", "audit", "authn", "authz", "config", "dns", "domain", "error", "op", "reach", "runtime", "store",
+            "sys",
+        ],
     ),
-    ("tasks", &["acme", "domain", "edge", "error", "reach", "runtime", "service", "store", "sys", "workflow"]),
+    ("tasks", &["acme", "domain", "edge", "error", "runtime", "service", "store", "sys", "workflow"]),
     ("workflow", &["audit", "domain", "edge", "error", "runtime", "service", "store", "sys", "tasks"]),
     ("graphql", &["authz", "domain", "error", "op", "runtime", "service", "store", "sys"]),
     ("http", &["domain", "error", "graphql", "op", "service", "store", "sys"]),

@@ -4,9 +4,11 @@
 mod disk;
 mod enforcement;
 mod files;
+mod memory;
 mod network;
 mod processes;
 mod resources;
+mod revival;
 mod unprivileged;
 mod users;
 mod world;

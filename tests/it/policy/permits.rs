@@ -135,6 +135,12 @@ impl Things {
                 environment,
                 "FORBIDDEN",
             ),
+            call(
+                "Deployment.instances",
+                "query($id: ID!) { deployment(id: $id) { instances { number } } }",
+                deployment,
+                "FORBIDDEN",
+            ),
             call("Deployment.log", "query($id: ID!) { deployment(id: $id) { log { text } } }", deployment, "FORBIDDEN"),
             call(
                 "Project.variables",

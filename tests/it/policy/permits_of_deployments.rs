@@ -141,6 +141,10 @@ impl Things {
                 "mutation($input: DeploymentInput!) { deleteDeployment(input: $input) { deployment { id } } }",
             ),
             (
+                "Mutation.restartInstances",
+                "mutation($input: DeploymentInput!) { restartInstances(input: $input) { deployment { id } } }",
+            ),
+            (
                 "Mutation.cancelDeployment",
                 "mutation($input: DeploymentInput!) { cancelDeployment(input: $input) { deployment { id } } }",
             ),
@@ -159,6 +163,7 @@ pub(super) fn of_owner(field: &str) -> &'static str {
         | "Mutation.retireDeployment"
         | "Mutation.reviveDeployment"
         | "Mutation.deleteDeployment"
+        | "Mutation.restartInstances"
         | "Mutation.cancelDeployment" => "FAILED_PRECONDITION",
         "Mutation.promoteDeployment" => "INVALID_INPUT",
         _ => "ok",
