@@ -19,6 +19,7 @@ mod m0013_variables;
 mod m0014_edge;
 mod m0015_git;
 mod m0016_instances;
+mod m0019_metrics;
 
 /// Every migration, in order.
 pub struct Migrator;
@@ -43,6 +44,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0014_edge::Migration),
             Box::new(m0015_git::Migration),
             Box::new(m0016_instances::Migration),
+            Box::new(m0019_metrics::Migration),
         ]
     }
 }

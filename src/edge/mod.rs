@@ -7,6 +7,7 @@ mod conditional;
 mod connector;
 mod forward;
 mod headers;
+mod meter;
 mod pages;
 mod park;
 pub mod policy;
@@ -19,7 +20,13 @@ mod target;
 pub mod tls;
 mod tunnel;
 
-use std::{collections::HashSet, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    io,
+    net::SocketAddr,
+    sync::Arc,
+    time::Duration,
+};
 
 use serde::Serialize;
 use tokio::{
@@ -29,6 +36,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::{headers::RequestIds, park::Parking, routes::RouteTable, table::Table, target::Target};
+use crate::domain::traffic::Traffic;
 
 use crate::reach::Address;
 
@@ -209,6 +217,11 @@ impl EdgeHandle {
     /// The deployments that were visited since this was asked last.
     pub fn take_visited(&self) -> HashSet<String> {
         self.shared.table.take_visited()
+    }
+
+    /// What was counted of each deployment's requests since this was asked last.
+    pub fn take_traffic(&self) -> HashMap<String, Traffic> {
+        self.shared.table.take_traffic()
     }
 
     /// Requests, streams and tunnels on a deployment, both serving and draining.

@@ -8,6 +8,7 @@ use hyper::{
     body::Incoming,
     header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, LOCATION},
 };
+use tokio::time::Instant;
 
 use super::{
     Shared,
@@ -19,6 +20,7 @@ use super::{
     park::{self, Visitor},
     policy::{Closed, Policy, Rules},
     routes::TargetSpec,
+    target::Claim,
 };
 
 /// Whom a connection is with.
@@ -88,7 +90,30 @@ async fn serve(
     let coding = if compression { Coding::wanted(request.headers()) } else { None };
     let (method, headers) = (request.method(), request.headers());
     let visitor = Visitor { address: peer.address.ip(), method, headers, accept };
+    let began = Instant::now();
     let claim = park::claim(shared, host, &visitor).await?;
+    let target = claim.target().clone();
+    let answer = answer(shared, host, claim, request, peer, Wanted { coding, compression }).await;
+    let status = answer.as_ref().map_or_else(Problem::status, Response::status);
+    target.meter.count(status, began.elapsed());
+    answer
+}
+
+/// How an answer may be compressed.
+struct Wanted {
+    coding: Option<Coding>,
+    compression: bool,
+}
+
+/// What the target answers.
+async fn answer(
+    shared: &Arc<Shared>,
+    host: &str,
+    claim: Claim,
+    request: Request<Incoming>,
+    peer: &Peer,
+    Wanted { coding, compression }: Wanted,
+) -> Result<Response<ResponseBody>, Problem> {
     let target = claim.target().clone();
     match &target.route.target {
         TargetSpec::Starting | TargetSpec::Asleep | TargetSpec::Waking => Err(Problem::Starting),

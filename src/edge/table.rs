@@ -20,6 +20,7 @@ use super::{
     target::{Claim, Target},
     tls::Certificate,
 };
+use crate::domain::traffic::Traffic;
 
 #[derive(Default)]
 struct Live {
@@ -89,6 +90,17 @@ impl Table {
         let live = self.live.load();
         let visited = live.targets().filter(|target| target.take_visited());
         visited.map(|target| target.route.deployment.clone()).collect()
+    }
+
+    /// What was counted of each deployment's requests since this was asked last.
+    pub(super) fn take_traffic(&self) -> HashMap<String, Traffic> {
+        let mut taken: HashMap<String, Traffic> = HashMap::new();
+        for target in self.live.load().targets().chain(self.retired().iter()) {
+            if let Some(traffic) = target.meter.take() {
+                taken.entry(target.route.deployment.clone()).or_default().add(&traffic);
+            }
+        }
+        taken
     }
 
     /// Makes `table` the one that is served and begins to drain what it no longer holds. Gives the targets that now

@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     forward::Upstream,
+    meter::Meter,
     routes::{Addresses, Route, TargetSpec},
 };
 
@@ -39,6 +40,7 @@ pub(super) struct Target {
     pub(super) upstream: Option<Upstream>,
     /// Ends everything that still runs on this target.
     pub(super) cancel: CancellationToken,
+    pub(super) meter: Meter,
     in_flight: AtomicUsize,
     draining: AtomicBool,
     idle: Notify,
@@ -64,6 +66,7 @@ impl Target {
             route,
             upstream,
             cancel: CancellationToken::new(),
+            meter: Meter::default(),
             in_flight: AtomicUsize::new(0),
             draining: AtomicBool::new(false),
             idle: Notify::new(),

@@ -30,6 +30,7 @@ pub mod git;
 pub mod instance;
 pub mod invitation;
 pub mod keys;
+pub mod metric;
 pub mod notice;
 pub mod organization;
 pub mod presence;
@@ -60,6 +61,8 @@ pub struct App {
     pub limits: session::Limits,
     /// Content of deployments.
     pub artifacts: Artifacts,
+    /// What drafts announce.
+    pub announced: artifact::Announced,
     /// What runs processes.
     pub driver: Arc<dyn Driver>,
     /// What is known of the programs on this machine.

@@ -2,8 +2,10 @@
 
 mod crash;
 mod failing;
+mod full;
 mod kill;
 pub(crate) mod machine;
+mod outage;
 pub(crate) mod program;
 pub(crate) mod site;
 mod switch;

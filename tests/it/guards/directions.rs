@@ -20,7 +20,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("config", &["acme", "authz", "domain", "error", "store"]),
     ("reach", &[]),
     ("runtime", &["domain", "reach", "sys"]),
-    ("edge", &["reach"]),
+    ("edge", &["domain", "reach"]),
     (
         "service",
         &[

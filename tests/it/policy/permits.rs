@@ -71,6 +71,12 @@ impl Things {
     }
 
     pub(super) fn reads(&self) -> Vec<Call> {
+        let mut all = self.reads_of_scopes();
+        all.extend(self.reads_of_deployments());
+        all
+    }
+
+    fn reads_of_scopes(&self) -> Vec<Call> {
         let call =
             |field, document, id: &str, onlooker| Call { field, document, variables: json!({ "id": id }), onlooker };
         let environment = &self.environment.id;
@@ -118,10 +124,16 @@ impl Things {
                 "ok",
             ),
             call(
-                "Deployment.events",
-                "query($id: ID!) { deployment(id: $id) { events { nodes { id state } } } }",
+                "DeploymentDifferences.variables",
+                "query($id: ID!) { deployment(id: $id) { differences(since: $id) { variables { name } } } }",
                 deployment,
-                "ok",
+                "FORBIDDEN",
+            ),
+            call(
+                "Environment.metrics",
+                "query($id: ID!) { environment(id: $id) { metrics { requests } } }",
+                environment,
+                "FORBIDDEN",
             ),
             call(
                 "Environment.domains",
@@ -135,13 +147,6 @@ impl Things {
                 environment,
                 "FORBIDDEN",
             ),
-            call(
-                "Deployment.instances",
-                "query($id: ID!) { deployment(id: $id) { instances { number } } }",
-                deployment,
-                "FORBIDDEN",
-            ),
-            call("Deployment.log", "query($id: ID!) { deployment(id: $id) { log { text } } }", deployment, "FORBIDDEN"),
             call(
                 "Project.variables",
                 "query($id: ID!) { project(id: $id) { variables { name } } }",
