@@ -168,6 +168,7 @@ pub async fn start(config: Config) -> Result<Server> {
         artifacts,
         announced: artifact::Announced::default(),
         driver,
+        board: Arc::default(),
         dns,
         mailer,
         to_send: Arc::new(Notify::new()),
@@ -180,7 +181,7 @@ pub async fn start(config: Config) -> Result<Server> {
         config,
     });
     let (publisher, routes) = Publisher::new(app.clone());
-    tasks::instances::adopt(&app, &publisher).await?;
+    tasks::instances::adopt(&app).await?;
     publisher.publish().await?;
     let (wake, woken) = mpsc::channel(1024);
     let edge_config = EdgeConfig {
@@ -205,7 +206,7 @@ pub async fn start(config: Config) -> Result<Server> {
     tasks.spawn(tasks::metrics::run(app.clone(), edge.clone(), owner.clone(), stop.clone()));
     tasks.spawn(engine::run(shop, owner.clone(), stop.clone()));
     tasks.spawn(tasks::certificates::run(app.clone(), publisher.clone(), stop.clone()));
-    tasks.spawn(tasks::instances::run(app.clone(), publisher, stop.clone()));
+    tasks.spawn(tasks::instances::run(app.clone(), publisher, edge.clone(), stop.clone()));
     tasks.spawn(tasks::visits::run(app.clone(), woken, stop.clone()));
     tasks.spawn(tasks::retention::run(app.clone(), edge.clone(), stop.clone()));
     tasks.spawn(tasks::domains::run(app.clone(), stop.clone()));

@@ -1,13 +1,13 @@
-//! Something that happened to a deployment: it came to a state.
+//! Something that happened to a deployment: it came to a state, or something happened to one of its instances.
 
 use sea_orm::entity::prelude::*;
 
 use crate::{
     ids::{ActionId, DeploymentEventId, DeploymentId, UserId},
-    values::{Cause, DeploymentState},
+    values::{Cause, DeploymentState, DeploymentEventKind},
 };
 
-/// Something that happened to a deployment: it came to a state.
+/// Something that happened to a deployment: it came to a state, or something happened to one of its instances.
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "deployment_events")]
 pub struct Model {
@@ -16,8 +16,12 @@ pub struct Model {
     pub id: DeploymentEventId,
     /// To which.
     pub deployment_id: DeploymentId,
-    /// The state that it came to.
+    /// What it tells.
+    pub kind: DeploymentEventKind,
+    /// The state that it came to; of an instance's event, the one that it was in.
     pub state: DeploymentState,
+    /// To which instance it happened, from 1.
+    pub instance: Option<i32>,
     /// When.
     pub at: DateTimeUtc,
     /// The action that brought it there.

@@ -104,6 +104,23 @@ words! {
         Delete = "delete",
         /// Removes what is left of one that was stopped before it was ready.
         Cancel = "cancel",
+        /// Puts a new program in the place of each of its instances.
+        Restart = "restart",
+    }
+    /// What an event of a deployment tells.
+    DeploymentEventKind {
+        /// It came to a state.
+        State = "state",
+        /// An instance failed its health checks.
+        Unhealthy = "unhealthy",
+        /// An instance answers its health checks again.
+        Recovered = "recovered",
+        /// An instance ended by itself.
+        Crashed = "crashed",
+        /// An instance ended as it wanted more memory than it may have.
+        OutOfMemory = "out_of_memory",
+        /// An instance was started again.
+        Restarted = "restarted",
     }
     /// Where a durable action stands.
     ActionState {
@@ -130,6 +147,8 @@ words! {
         Visit = "visit",
         /// Its project's retention says so.
         Policy = "policy",
+        /// Its program ended by itself or was sick.
+        Upkeep = "upkeep",
     }
     /// For which environments of a project something counts.
     CountsFor {

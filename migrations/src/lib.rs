@@ -18,6 +18,7 @@ mod m0012_project_users;
 mod m0013_variables;
 mod m0014_edge;
 mod m0015_git;
+mod m0016_instances;
 mod m0017_builds;
 mod m0018_webhooks;
 mod m0019_metrics;
@@ -44,6 +45,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0013_variables::Migration),
             Box::new(m0014_edge::Migration),
             Box::new(m0015_git::Migration),
+            Box::new(m0016_instances::Migration),
             Box::new(m0017_builds::Migration),
             Box::new(m0018_webhooks::Migration),
             Box::new(m0019_metrics::Migration),

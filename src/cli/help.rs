@@ -14,6 +14,8 @@ const GROUPS: [(&str, &[&str]); 7] = [
             "rollback",
             "promote",
             "redeploy",
+            "restart",
+            "instances",
             "retire",
             "revive",
             "cancel",

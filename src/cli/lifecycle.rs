@@ -1,4 +1,4 @@
-//! `reeve redeploy`, `promote`, `retire`, `revive`, `cancel`, `delete`: what can be done to a deployment after it was made. It must
+//! `reeve redeploy`, `promote`, `restart`, `retire`, `revive`, `cancel`, `delete`: what can be done to a deployment after it was made. It must
 //! not know how the server does it.
 
 use clap::Args;
@@ -53,6 +53,7 @@ pub(super) enum Verb {
     Revive,
     Cancel,
     Delete,
+    Restart,
 }
 
 impl Verb {
@@ -63,6 +64,7 @@ impl Verb {
             Self::Revive => "reviveDeployment",
             Self::Cancel => "cancelDeployment",
             Self::Delete => "deleteDeployment",
+            Self::Restart => "restartInstances",
         }
     }
 }
@@ -88,7 +90,7 @@ pub(super) async fn run(client: &Client, output: Output, verb: Verb, args: Deplo
     let found: Whereabouts = whereabouts(client, &args).await?;
     let accepted = accepted(client, verb.mutation(), "DeploymentInput", json!({ "id": found.deployment.id })).await?;
     match verb {
-        Verb::Redeploy | Verb::Retire | Verb::Revive => {
+        Verb::Redeploy | Verb::Retire | Verb::Revive | Verb::Restart => {
             deployment::follow(client, output, &args.environment, &found.environment, accepted).await
         }
         // What is left to be done is nobody's to wait for.
@@ -109,6 +111,11 @@ pub(super) async fn promote(client: &Client, output: Output, args: PromoteArgs) 
     let input = json!({ "id": found.deployment.id, "environmentId": environment.id });
     let accepted = accepted(client, "promoteDeployment", "PromoteDeploymentInput", input).await?;
     deployment::follow(client, output, &args.to, &environment, accepted).await
+}
+
+/// The id of the deployment that is meant.
+pub(super) async fn id(client: &Client, args: &DeploymentArgs) -> Result<String, Failure> {
+    Ok(whereabouts(client, args).await?.deployment.id)
 }
 
 async fn whereabouts(client: &Client, args: &DeploymentArgs) -> Result<Whereabouts, Failure> {

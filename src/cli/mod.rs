@@ -13,6 +13,7 @@ mod exit;
 mod failure;
 mod follow;
 mod help;
+mod instances;
 mod key;
 mod lifecycle;
 mod list;
@@ -138,6 +139,10 @@ pub enum ClientCommand {
     Redeploy(DeploymentArgs),
     /// Bring a deployment's version to another environment of its project
     Promote(PromoteArgs),
+    /// Put a new program in the place of each instance of a deployment, so that nobody waits
+    Restart(DeploymentArgs),
+    /// List the instances of a deployment: what each does, how it ended, what it uses
+    Instances(DeploymentArgs),
     /// Stop a deployment that is not the active one, and keep its code and assets
     Retire(DeploymentArgs),
     /// Start a retired deployment again
@@ -228,6 +233,8 @@ async fn run(command: ClientCommand, server: Option<&str>, output: Output) -> Re
         ClientCommand::Rollback(args) => rollback::run(client, output, args).await,
         ClientCommand::Redeploy(args) => lifecycle::run(client, output, Verb::Redeploy, args).await,
         ClientCommand::Promote(args) => lifecycle::promote(client, output, args).await,
+        ClientCommand::Restart(args) => lifecycle::run(client, output, Verb::Restart, args).await,
+        ClientCommand::Instances(args) => instances::run(client, output, args).await,
         ClientCommand::Retire(args) => lifecycle::run(client, output, Verb::Retire, args).await,
         ClientCommand::Revive(args) => lifecycle::run(client, output, Verb::Revive, args).await,
         ClientCommand::Cancel(args) => lifecycle::run(client, output, Verb::Cancel, args).await,

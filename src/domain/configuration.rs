@@ -1,8 +1,6 @@
 //! How a deployment is served, as its `reeve.toml` says or as its files suggest; it must not know how files are served
 //! nor how processes are started.
 
-use std::time::Duration;
-
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
@@ -17,6 +15,10 @@ use super::{
     tier::Tier,
 };
 
+mod process;
+
+pub use process::{HealthCheck, Probe, Process};
+
 /// The file's length in bytes, far above any honest one.
 const MAX_FILE: usize = 64 << 10;
 /// A command's parts, and the bytes of them all together.
@@ -27,6 +29,14 @@ const MAX_HEALTH_PATH: usize = 1024;
 const TIMEOUT_SECONDS: std::ops::RangeInclusive<i64> = 1..=600;
 const DEFAULT_TIMEOUT_SECONDS: u16 = 30;
 const DEFAULT_INTERVAL_MS: u16 = 250;
+/// Instances of one deployment; no plan gives more yet.
+const INSTANCES: std::ops::RangeInclusive<i64> = 1..=16;
+/// Seconds between two questions to a running program.
+const PROBE_INTERVAL_SECONDS: std::ops::RangeInclusive<i64> = 1..=300;
+/// Seconds that a running program may take for an answer.
+const PROBE_TIMEOUT_SECONDS: std::ops::RangeInclusive<i64> = 1..=60;
+/// Failures in a row after which a running program counts as sick.
+const PROBE_THRESHOLD: std::ops::RangeInclusive<i64> = 1..=20;
 
 /// How a deployment is served. It is read back from storage without a second check, so what a user sends must come
 /// through `ProjectFile`.
@@ -69,64 +79,6 @@ impl StaticSite {
     /// Where a file of the root lies in the manifest.
     fn file(&self, name: &str) -> String {
         if self.root == "." { name.to_owned() } else { format!("{}/{name}", self.root) }
-    }
-}
-
-/// Which program is run, and how one sees that it serves.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Process {
-    command: Vec<String>,
-    health: HealthCheck,
-    /// Deployments that were made before there were tiers have the default.
-    #[serde(default)]
-    tier: Tier,
-}
-
-impl Process {
-    /// The program and its arguments; there is at least the program.
-    #[must_use]
-    pub fn command(&self) -> &[String] {
-        &self.command
-    }
-
-    /// How one sees that it serves.
-    #[must_use]
-    pub fn health(&self) -> &HealthCheck {
-        &self.health
-    }
-
-    /// How much it may use.
-    #[must_use]
-    pub fn tier(&self) -> Tier {
-        self.tier
-    }
-}
-
-/// A request that a healthy program answers with success.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HealthCheck {
-    path: String,
-    timeout_seconds: u16,
-    interval_ms: u16,
-}
-
-impl HealthCheck {
-    /// The path to ask for; it starts with `/`.
-    #[must_use]
-    pub fn path(&self) -> &str {
-        &self.path
-    }
-
-    /// How long the program may take until its first healthy answer.
-    #[must_use]
-    pub fn timeout(&self) -> Duration {
-        Duration::from_secs(self.timeout_seconds.into())
-    }
-
-    /// How long to wait between two questions.
-    #[must_use]
-    pub fn interval(&self) -> Duration {
-        Duration::from_millis(self.interval_ms.into())
     }
 }
 
@@ -267,7 +219,7 @@ impl Reader {
     }
 
     fn process(&mut self, table: &Table, health: Option<&Table>) -> Configuration {
-        self.known(table, "process", &["command", "tier"]);
+        self.known(table, "process", &["command", "tier", "instances"]);
         let command = self.command("process.command", table.get("command"));
         let tier = self.text(table, "process", "tier").map_or(Ok(Tier::default()), |name| {
             let names = Tier::ALL.map(|tier| format!("`{tier}`")).join(", ");
@@ -277,27 +229,52 @@ impl Reader {
             self.refuse("process.tier", "choice", message);
             Tier::default()
         });
-        let empty = Table::new();
-        let table = health.unwrap_or(&empty);
-        self.known(table, "health", &["path", "timeout_seconds"]);
+        let instances = self.number(table, "process", "instances", &INSTANCES, process::one());
+        let health = self.health(health.unwrap_or(&Table::new()));
+        Configuration::Process(Process { command, health, tier, instances })
+    }
+
+    fn health(&mut self, table: &Table) -> HealthCheck {
+        let known = ["path", "timeout_seconds", "probe_interval_seconds", "probe_timeout_seconds", "probe_threshold"];
+        self.known(table, "health", &known);
         let path = self.text(table, "health", "path").unwrap_or_else(|| "/".to_owned());
         let plain = path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#');
         if !path.starts_with('/') || !plain || path.len() > MAX_HEALTH_PATH {
             let message = format!("{} is no path to ask for, start it with `/` and use no spaces", quote(&path));
             self.refuse("health.path", "path", message);
         }
-        let timeout_seconds = match table.get("timeout_seconds") {
-            None => DEFAULT_TIMEOUT_SECONDS,
-            Some(Value::Integer(seconds)) if TIMEOUT_SECONDS.contains(seconds) => {
-                u16::try_from(*seconds).unwrap_or(DEFAULT_TIMEOUT_SECONDS)
-            }
+        let mut number = |key, range, default| self.number(table, "health", key, range, default);
+        let usual = Probe::default();
+        HealthCheck {
+            path,
+            timeout_seconds: number("timeout_seconds", &TIMEOUT_SECONDS, DEFAULT_TIMEOUT_SECONDS),
+            interval_ms: DEFAULT_INTERVAL_MS,
+            probe: Probe {
+                interval_seconds: number("probe_interval_seconds", &PROBE_INTERVAL_SECONDS, usual.interval_seconds),
+                timeout_seconds: number("probe_timeout_seconds", &PROBE_TIMEOUT_SECONDS, usual.timeout_seconds),
+                threshold: number("probe_threshold", &PROBE_THRESHOLD, usual.threshold),
+            },
+        }
+    }
+
+    /// A whole number within a range that fits.
+    fn number(
+        &mut self,
+        table: &Table,
+        section: &str,
+        key: &str,
+        range: &std::ops::RangeInclusive<i64>,
+        default: u16,
+    ) -> u16 {
+        match table.get(key) {
+            None => default,
+            Some(Value::Integer(number)) if range.contains(number) => u16::try_from(*number).unwrap_or(default),
             Some(other) => {
-                self.wrong_type("health.timeout_seconds", other, "a whole number from 1 to 600");
-                DEFAULT_TIMEOUT_SECONDS
+                let expected = format!("a whole number from {} to {}", range.start(), range.end());
+                self.wrong_type(&full(section, key), other, &expected);
+                default
             }
-        };
-        let health = HealthCheck { path, timeout_seconds, interval_ms: DEFAULT_INTERVAL_MS };
-        Configuration::Process(Process { command, health, tier })
+        }
     }
 
     fn command(&mut self, field: &str, value: Option<&Value>) -> Vec<String> {

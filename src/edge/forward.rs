@@ -22,7 +22,8 @@ use super::{
     connector::Connector,
     headers,
     pages::Problem,
-    target::Claim,
+    table::Lookup,
+    target::{Claim, Target},
     tunnel,
 };
 use crate::reach::Address;
@@ -59,23 +60,19 @@ pub(super) struct Peer {
     pub(super) request_id: HeaderValue,
 }
 
-/// Sends a request to the program behind `claim`.
+/// Sends a request to the program behind `claim`, or to another of `host` if that one cannot be reached.
 pub(super) async fn forward(
     shared: &Arc<Shared>,
-    upstream: &Upstream,
+    host: &str,
     mut request: Request<Incoming>,
     peer: &Peer,
     claim: Claim,
 ) -> Result<Response<ResponseBody>, Problem> {
     let client_upgrade = hyper::upgrade::on(&mut request);
     let (head, body) = request.into_parts();
-    let mut uri = head.uri.into_parts();
-    uri.scheme = Some(Scheme::HTTP);
-    uri.authority = Some(upstream.authority.clone());
-    uri.path_and_query.get_or_insert(PathAndQuery::from_static("/"));
     let mut outgoing = Request::new(());
     *outgoing.method_mut() = head.method;
-    *outgoing.uri_mut() = Uri::from_parts(uri).map_err(|_| Problem::BadRequest("The path is not valid."))?;
+    *outgoing.uri_mut() = head.uri;
     *outgoing.version_mut() = Version::HTTP_11;
     *outgoing.headers_mut() = head.headers;
     let upgrade = headers::strip_hop_by_hop(outgoing.headers_mut());
@@ -84,27 +81,38 @@ pub(super) async fn forward(
     if let Some(protocol) = upgrade {
         headers::set_upgrade(outgoing.headers_mut(), protocol);
     }
-    let response = tokio::select! {
-        response = exchange(shared, upstream, outgoing, body) => response?,
-        () = claim.target().cancel.cancelled() => return Err(Problem::Replaced),
-    };
+    let (response, claim) = exchange(shared, host, claim, outgoing, body).await?;
     answer(shared, response, wants_upgrade.then_some(client_upgrade), claim)
+}
+
+/// The head of a request as it is sent to a program.
+fn addressed(head: &Request<()>, upstream: &Upstream) -> Result<Request<()>, Problem> {
+    let mut uri = head.uri().clone().into_parts();
+    uri.scheme = Some(Scheme::HTTP);
+    uri.authority = Some(upstream.authority.clone());
+    uri.path_and_query.get_or_insert(PathAndQuery::from_static("/"));
+    let mut head = head.clone();
+    *head.uri_mut() = Uri::from_parts(uri).map_err(|_| Problem::BadRequest("The path is not valid."))?;
+    Ok(head)
 }
 
 /// The exchange up to the head of the response. It is tried a second time where that cannot do anything twice: nothing
 /// was sent as the connection was refused, or the method may be repeated and there was no body. (A request that never
-/// left a pooled connection is repeated by the client itself.)
+/// left a pooled connection is repeated by the client itself.) The second time it goes to another program, if there is one.
 async fn exchange(
     shared: &Shared,
-    upstream: &Upstream,
+    host: &str,
+    mut claim: Claim,
     head: Request<()>,
     mut body: Incoming,
-) -> Result<Response<Incoming>, Problem> {
+) -> Result<(Response<Incoming>, Claim), Problem> {
     let repeatable = head.method().is_idempotent() && body.is_end_stream();
     let mut last = false;
     loop {
+        let target = claim.target().clone();
+        let upstream = target.upstream.as_ref().ok_or(Problem::BadGateway)?;
         let (upload, mut returned) = Upload::new(body, shared.config.timeouts.body_idle);
-        let sent = upstream.client.request(head.clone().map(|()| upload));
+        let sent = upstream.client.request(addressed(&head, upstream)?.map(|()| upload));
         tokio::pin!(sent);
         let mut given_back = None;
         let outcome = tokio::select! {
@@ -115,9 +123,10 @@ async fn exchange(
                 given_back = (&mut returned).await.ok();
                 tokio::time::sleep(shared.config.timeouts.response_header).await;
             } => return Err(Problem::Timeout),
+            () = target.cancel.cancelled() => return Err(Problem::Replaced),
         };
         let error = match outcome {
-            Ok(response) => return Ok(response),
+            Ok(response) => return Ok((response, claim)),
             Err(error) => error,
         };
         let refused = error.is_connect();
@@ -125,12 +134,24 @@ async fn exchange(
             Some(unread) if !last && (refused || repeatable) && !timed_out(&error) => {
                 last = true;
                 body = unread;
-                if refused {
+                let another = another(shared, host, &target);
+                if refused && another.is_none() {
                     tokio::time::sleep(REFUSED_PAUSE).await;
                 }
+                claim = another.unwrap_or(claim);
             }
             _ => return Err(problem(&error)),
         }
+    }
+}
+
+/// A claim on another program of a host than the one that has just failed.
+fn another(shared: &Shared, host: &str, failed: &Arc<Target>) -> Option<Claim> {
+    match shared.table.claim_but(host, Some(failed)) {
+        Lookup::Found(claim) if claim.target().upstream.is_some() && !Arc::ptr_eq(claim.target(), failed) => {
+            Some(claim)
+        }
+        Lookup::Found(_) | Lookup::Unknown { .. } => None,
     }
 }
 

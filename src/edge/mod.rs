@@ -38,6 +38,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use self::{headers::RequestIds, park::Parking, routes::RouteTable, table::Table, target::Target};
 use crate::domain::traffic::Traffic;
 
+use crate::reach::Address;
+
 /// A drained target's report is kept this long for a workflow that asks late.
 const REPORT_KEPT: Duration = Duration::from_secs(60);
 
@@ -197,6 +199,19 @@ impl EdgeHandle {
     /// The applied table routes to the deployment.
     pub async fn drain_deployment(&self, deployment: &str, grace: Duration) -> Result<DrainReport, StillRouted> {
         self.shared.table.drain(|target| target.route.deployment == deployment && target.serves(), grace).await
+    }
+
+    /// The same for one program of a deployment that others go on serving: to be asked before it is stopped.
+    ///
+    /// # Errors
+    /// The applied table routes to the program.
+    pub async fn drain_instance(
+        &self,
+        deployment: &str,
+        address: &Address,
+        grace: Duration,
+    ) -> Result<DrainReport, StillRouted> {
+        self.shared.table.drain(|target| target.route.deployment == deployment && target.is_at(address), grace).await
     }
 
     /// The deployments that were visited since this was asked last.

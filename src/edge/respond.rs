@@ -20,7 +20,7 @@ use super::{
     park::{self, Visitor},
     policy::{Closed, Policy, Rules},
     routes::TargetSpec,
-    target::{Claim, Target},
+    target::Claim,
 };
 
 /// Whom a connection is with.
@@ -93,7 +93,7 @@ async fn serve(
     let began = Instant::now();
     let claim = park::claim(shared, host, &visitor).await?;
     let target = claim.target().clone();
-    let answer = answer(shared, &target, claim, request, peer, Wanted { coding, compression }).await;
+    let answer = answer(shared, host, claim, request, peer, Wanted { coding, compression }).await;
     let status = answer.as_ref().map_or_else(Problem::status, Response::status);
     target.meter.count(status, began.elapsed());
     answer
@@ -108,12 +108,13 @@ struct Wanted {
 /// What the target answers.
 async fn answer(
     shared: &Arc<Shared>,
-    target: &Target,
+    host: &str,
     claim: Claim,
     request: Request<Incoming>,
     peer: &Peer,
     Wanted { coding, compression }: Wanted,
 ) -> Result<Response<ResponseBody>, Problem> {
+    let target = claim.target().clone();
     match &target.route.target {
         TargetSpec::Starting | TargetSpec::Asleep | TargetSpec::Waking => Err(Problem::Starting),
         TargetSpec::Failed { message } => Err(Problem::Failed(message.clone())),
@@ -122,14 +123,11 @@ async fn answer(
             let response = site.respond(&request, coding).await?;
             Ok(response.map(|body| Claimed::new(body, claim).boxed_unsync()))
         }
-        TargetSpec::Process(_) => match &target.upstream {
-            Some(upstream) => {
-                let whole = !compression || *request.method() == Method::HEAD;
-                let response = forward::forward(shared, upstream, request, peer, claim).await?;
-                Ok(if whole { response } else { compress::passing(response, coding) })
-            }
-            None => Err(Problem::BadGateway),
-        },
+        TargetSpec::Process(_) => {
+            let whole = !compression || *request.method() == Method::HEAD;
+            let response = forward::forward(shared, host, request, peer, claim).await?;
+            Ok(if whole { response } else { compress::passing(response, coding) })
+        }
     }
 }
 

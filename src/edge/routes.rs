@@ -56,8 +56,43 @@ pub enum TargetSpec {
     },
     /// Files.
     Static(Arc<StaticSite>),
-    /// A program that is reached at this address.
-    Process(Address),
+    /// Programs, each as good as the other.
+    Process(Addresses),
+}
+
+/// Where the programs behind one target are reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Addresses(pub Vec<Address>);
+
+impl From<Vec<Address>> for Addresses {
+    fn from(all: Vec<Address>) -> Self {
+        Self(all)
+    }
+}
+
+impl<A: Into<Address>> From<A> for Addresses {
+    fn from(one: A) -> Self {
+        Self(vec![one.into()])
+    }
+}
+
+impl Route {
+    /// The parts that come and go each by itself: one for each program; otherwise the whole. What has no program is starting.
+    pub(super) fn parts(&self) -> Vec<Route> {
+        let part = |target| Route { target, ..self.clone() };
+        match &self.target {
+            TargetSpec::Process(Addresses(all)) if all.is_empty() => vec![part(TargetSpec::Starting)],
+            TargetSpec::Process(Addresses(all)) => {
+                all.iter().map(|address| part(TargetSpec::Process(address.clone().into()))).collect()
+            }
+            TargetSpec::Starting
+            | TargetSpec::Asleep
+            | TargetSpec::Waking
+            | TargetSpec::Failed { .. }
+            | TargetSpec::Stopped { .. }
+            | TargetSpec::Static(_) => vec![self.clone()],
+        }
+    }
 }
 
 impl TargetSpec {

@@ -3,7 +3,10 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -13,7 +16,7 @@ use tokio::sync::watch;
 use super::{
     DrainReport, StillRouted,
     policy::Policy,
-    routes::RouteTable,
+    routes::{Route, RouteTable},
     target::{Claim, Target},
     tls::Certificate,
 };
@@ -22,10 +25,36 @@ use crate::domain::traffic::Traffic;
 #[derive(Default)]
 struct Live {
     base_domain: String,
-    targets: HashMap<String, Arc<Target>>,
+    targets: HashMap<String, Entry>,
     certificates: HashMap<String, Certificate>,
     policies: HashMap<String, Arc<Policy>>,
     challenges: HashMap<String, String>,
+}
+
+/// What answers for a host: one target, or several that are as good as each other.
+struct Entry {
+    targets: Vec<Arc<Target>>,
+    /// Whose turn it is among those that have equally much to do.
+    turn: AtomicUsize,
+}
+
+impl Entry {
+    /// The one with the least to do, in turn where several have; not `but`, unless it is the only one.
+    fn least_busy(&self, but: Option<&Arc<Target>>) -> Option<&Arc<Target>> {
+        let [_, _, ..] = self.targets.as_slice() else { return self.targets.first() };
+        let others = || self.targets.iter().filter(|target| but.is_none_or(|but| !Arc::ptr_eq(target, but)));
+        let least = others().map(|target| target.in_flight()).min()?;
+        let idle: Vec<&Arc<Target>> = others().filter(|target| target.in_flight() <= least).collect();
+        let turn = self.turn.fetch_add(1, Relaxed).checked_rem(idle.len());
+        // They may all have been given something to do in between.
+        turn.and_then(|turn| idle.get(turn).copied()).or_else(|| others().next())
+    }
+}
+
+impl Live {
+    fn targets(&self) -> impl Iterator<Item = &Arc<Target>> {
+        self.targets.values().flat_map(|entry| &entry.targets)
+    }
 }
 
 /// What a host leads to.
@@ -59,14 +88,14 @@ impl Table {
     /// The deployments that were visited since this was asked last.
     pub(super) fn take_visited(&self) -> HashSet<String> {
         let live = self.live.load();
-        let visited = live.targets.values().filter(|target| target.take_visited());
+        let visited = live.targets().filter(|target| target.take_visited());
         visited.map(|target| target.route.deployment.clone()).collect()
     }
 
     /// What was counted of each deployment's requests since this was asked last.
     pub(super) fn take_traffic(&self) -> HashMap<String, Traffic> {
         let mut taken: HashMap<String, Traffic> = HashMap::new();
-        for target in self.live.load().targets.values().chain(self.retired().iter()) {
+        for target in self.live.load().targets().chain(self.retired().iter()) {
             if let Some(traffic) = target.meter.take() {
                 taken.entry(target.route.deployment.clone()).or_default().add(&traffic);
             }
@@ -78,20 +107,23 @@ impl Table {
     /// drain. Not to be called by two at once.
     pub(super) fn apply(&self, table: &RouteTable) -> Vec<Arc<Target>> {
         let before = self.live.load_full();
-        let targets: HashMap<String, Arc<Target>> = table
+        let targets: HashMap<String, Entry> = table
             .routes
             .iter()
             .map(|(host, route)| {
-                let kept = before
-                    .targets
-                    .get(host)
-                    .filter(|old| old.route.key == route.key && old.route.target.continues(&route.target));
-                (host.clone(), kept.cloned().unwrap_or_else(|| Target::new(route.clone(), self.connect)))
+                let old = before.targets.get(host).map(|entry| entry.targets.as_slice()).unwrap_or_default();
+                let target = |part: Route| {
+                    let kept =
+                        old.iter().find(|it| it.route.key == part.key && it.route.target.continues(&part.target));
+                    kept.cloned().unwrap_or_else(|| Target::new(part, self.connect))
+                };
+                let targets = route.parts().into_iter().map(target).collect();
+                (host.clone(), Entry { targets, turn: AtomicUsize::new(0) })
             })
             .collect();
-        let kept: HashSet<*const Target> = targets.values().map(Arc::as_ptr).collect();
+        let kept: HashSet<*const Target> = targets.values().flat_map(|entry| &entry.targets).map(Arc::as_ptr).collect();
         let retired: Vec<Arc<Target>> =
-            before.targets.values().filter(|old| !kept.contains(&Arc::as_ptr(old))).cloned().collect();
+            before.targets().filter(|old| !kept.contains(&Arc::as_ptr(old))).cloned().collect();
         self.live.store(Arc::new(Live {
             base_domain: table.base_domain.to_ascii_lowercase(),
             targets,
@@ -107,11 +139,17 @@ impl Table {
         retired
     }
 
-    /// A claim on the target of `host`. Every turn of the loop means that a newer table has come in between.
+    /// A claim on the target of `host`.
     pub(super) fn claim(&self, host: &str) -> Lookup {
+        self.claim_but(host, None)
+    }
+
+    /// A claim on another target of `host` than `but`, which has failed somebody; on the same if there is no other. Every turn
+    /// of the loop means that a newer table has come in between.
+    pub(super) fn claim_but(&self, host: &str, but: Option<&Arc<Target>>) -> Lookup {
         loop {
             let live = self.live.load();
-            let Some(target) = live.targets.get(host) else {
+            let Some(target) = live.targets.get(host).and_then(|entry| entry.least_busy(but)) else {
                 let inside = host
                     .strip_suffix(live.base_domain.as_str())
                     .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
@@ -144,7 +182,7 @@ impl Table {
         is: impl Fn(&Target) -> bool,
         grace: Duration,
     ) -> Result<DrainReport, StillRouted> {
-        if self.live.load().targets.values().any(|target| is(target)) {
+        if self.live.load().targets().any(|target| is(target)) {
             return Err(StillRouted);
         }
         let targets: Vec<Arc<Target>> = self.retired().iter().filter(|target| is(target)).cloned().collect();
@@ -167,13 +205,13 @@ impl Table {
     pub(super) fn in_flight(&self, deployment: &str) -> usize {
         let of = |target: &&Arc<Target>| target.route.deployment == deployment;
         let live = self.live.load();
-        live.targets.values().filter(of).map(|target| target.in_flight()).sum::<usize>()
+        live.targets().filter(of).map(|target| target.in_flight()).sum::<usize>()
             + self.retired().iter().filter(of).map(|target| target.in_flight()).sum::<usize>()
     }
 
     /// Ends everything on every target, for shutdown.
     pub(super) fn cancel_all(&self) {
-        for target in self.live.load().targets.values().chain(self.retired().iter()) {
+        for target in self.live.load().targets().chain(self.retired().iter()) {
             target.cancel.cancel();
         }
     }

@@ -21,8 +21,10 @@ use tokio_util::sync::CancellationToken;
 use super::{
     forward::Upstream,
     meter::Meter,
-    routes::{Route, TargetSpec},
+    routes::{Addresses, Route, TargetSpec},
 };
+
+use crate::reach::Address;
 
 /// After the cancel token, claims end by themselves, save those of clients that do not read. Their bodies refuse to give
 /// another byte, so a drain need not wait for them.
@@ -31,7 +33,7 @@ const CUT_WAIT: Duration = Duration::from_secs(1);
 /// Whoever was told to wake a target may have failed to; a later visitor tells again.
 const WAKE_AGAIN: Duration = Duration::from_secs(5);
 
-/// One target of one table entry, alive as long as a table or a request holds it.
+/// One target of one table entry, alive as long as a table or a request holds it. Of several programs each is a target.
 pub(super) struct Target {
     pub(super) route: Route,
     /// The client and its pool; only for processes.
@@ -52,7 +54,7 @@ pub(super) struct Target {
 impl Target {
     pub(super) fn new(route: Route, connect: Duration) -> Arc<Self> {
         let upstream = match &route.target {
-            TargetSpec::Process(address) => Upstream::new(address.clone(), connect),
+            TargetSpec::Process(Addresses(all)) => all.first().and_then(|one| Upstream::new(one.clone(), connect)),
             TargetSpec::Starting
             | TargetSpec::Asleep
             | TargetSpec::Waking
@@ -87,6 +89,11 @@ impl Target {
     /// Whether it was visited since this was asked last.
     pub(super) fn take_visited(&self) -> bool {
         self.visited.swap(false, Relaxed)
+    }
+
+    /// Whether the program at this address answers here.
+    pub(super) fn is_at(&self, address: &Address) -> bool {
+        matches!(&self.route.target, TargetSpec::Process(Addresses(all)) if all.contains(address))
     }
 
     /// Whether the deployment itself answers here, and not a page in its place.

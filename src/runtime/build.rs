@@ -4,12 +4,12 @@
 use std::{fmt, path::PathBuf, time::Duration};
 
 use super::{
-    RuntimeError,
+    History, RuntimeError,
     instance::{Build, Instance, Spec},
     machine::Walls,
-    process::{self, ProcessDriver},
+    process::ProcessDriver,
     release::ReleaseFile,
-    storage::Kept,
+    storage::Kept, valid,
     work::Output,
 };
 use crate::domain::{digest::Digest, tier::Limits};
@@ -74,13 +74,13 @@ pub struct BuiltFile {
 
 impl ProcessDriver {
     pub(super) async fn start_build(&self, spec: BuildSpec) -> Result<(), RuntimeError> {
-        process::valid(&spec.command, &spec.environment)?;
+        valid(&spec.command, &spec.environment)?;
         let (instance, _lock) = self.open(&spec.instance, spec.fence).await?;
         if self.settle(&instance).await.is_some() {
             return Ok(());
         }
         let wanted = self.build_wanted(&instance, spec);
-        self.run(&instance, &wanted, BEGIN).await.map(drop)
+        self.run(&instance, &wanted, History::default(), BEGIN).await.map(drop)
     }
 
     /// What the shim is to do.
@@ -92,6 +92,7 @@ impl ProcessDriver {
             folder: PathBuf::new(),
             environment: spec.environment,
             port: 0,
+            number: 0,
             limits: spec.limits,
             storage: kept(self.cache.join(&spec.project), spec.cache_bytes),
             cgroups: self.machine.cgroups.clone(),

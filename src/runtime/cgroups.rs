@@ -137,9 +137,32 @@ impl Cgroups {
     pub(super) fn killed_for_memory(&self, name: &str) -> u64 {
         let Some(parent) = &self.memory else { return 0 };
         let file = if self.unified { "memory.events" } else { "memory.oom_control" };
-        let text = fs::read_to_string(parent.join(name).join(file)).unwrap_or_default();
-        let count = text.lines().find_map(|line| line.strip_prefix("oom_kill "));
-        count.and_then(|count| count.trim().parse().ok()).unwrap_or(0)
+        counter(&fs::read_to_string(parent.join(name).join(file)).unwrap_or_default(), "oom_kill").unwrap_or(0)
+    }
+
+    /// Microseconds of processors that a program has used, where these groups count them.
+    pub(super) fn cpu_micros(&self, name: &str) -> Option<u64> {
+        let group = self.cpu.as_ref()?.join(name);
+        if self.unified {
+            return counter(&fs::read_to_string(group.join("cpu.stat")).ok()?, "usage_usec");
+        }
+        // Where processors are counted apart from where they are limited, there is no such file.
+        let nanos: u64 = fs::read_to_string(group.join("cpuacct.usage")).ok()?.trim().parse().ok()?;
+        Some(nanos / 1000)
+    }
+
+    /// Bytes of memory that a program uses, where these groups count them: without pages of files that nobody has touched for
+    /// a while.
+    pub(super) fn memory_bytes(&self, name: &str) -> Option<u64> {
+        let group = self.memory.as_ref()?.join(name);
+        let (current, idle) = if self.unified {
+            ("memory.current", "inactive_file")
+        } else {
+            ("memory.usage_in_bytes", "total_inactive_file")
+        };
+        let used: u64 = fs::read_to_string(group.join(current)).ok()?.trim().parse().ok()?;
+        let idle = counter(&fs::read_to_string(group.join("memory.stat")).unwrap_or_default(), idle);
+        Some(used.saturating_sub(idle.unwrap_or(0)))
     }
 
     /// Forgets a program whose processes have ended. Blocks for half a second at most.
@@ -160,6 +183,12 @@ impl Cgroups {
         folders.dedup();
         folders
     }
+}
+
+/// The number on the line with this name.
+fn counter(text: &str, name: &str) -> Option<u64> {
+    let of = |line: &str| line.strip_prefix(name)?.strip_prefix(' ')?.trim().parse().ok();
+    text.lines().find_map(of)
 }
 
 /// Passes the controllers on, from the root of the second version to the groups that are made here.
@@ -219,6 +248,14 @@ mod tests {
         assert_eq!(read(&dir, "cpu/reeve/dep_1/cpu.cfs_quota_us"), "25000");
         fs::write(dir.path().join("mem/reeve/dep_1/memory.oom_control"), "under_oom 0\noom_kill 3\n").unwrap();
         assert_eq!(groups.killed_for_memory(NAME), 3);
+        assert_eq!(groups.cpu_micros(NAME), None, "counted by a controller of its own");
+        fs::write(dir.path().join("cpu/reeve/dep_1/cpuacct.usage"), "1234567\n").unwrap();
+        assert_eq!(groups.cpu_micros(NAME), Some(1234));
+        assert_eq!(groups.memory_bytes(NAME), None);
+        fs::write(dir.path().join("mem/reeve/dep_1/memory.usage_in_bytes"), "5000\n").unwrap();
+        fs::write(dir.path().join("mem/reeve/dep_1/memory.stat"), "inactive_file 1\ntotal_inactive_file 2000\n")
+            .unwrap();
+        assert_eq!(groups.memory_bytes(NAME), Some(3000));
         let missing = groups.missing();
         assert!(!missing.cpu && !missing.memory && !missing.pids);
     }
@@ -237,6 +274,10 @@ mod tests {
         assert_eq!(read(&dir, "all/reeve/dep_1/cpu.max"), "200000 100000");
         fs::write(dir.path().join("all/reeve/dep_1/memory.events"), "max 9\noom 1\noom_kill 2\n").unwrap();
         assert_eq!(groups.killed_for_memory(NAME), 2);
+        fs::write(dir.path().join("all/reeve/dep_1/cpu.stat"), "usage_usec 77\nuser_usec 70\n").unwrap();
+        fs::write(dir.path().join("all/reeve/dep_1/memory.current"), "9000\n").unwrap();
+        fs::write(dir.path().join("all/reeve/dep_1/memory.stat"), "anon 1\ninactive_file 4000\n").unwrap();
+        assert_eq!((groups.cpu_micros(NAME), groups.memory_bytes(NAME)), (Some(77), Some(5000)));
     }
 
     #[test]

@@ -13,6 +13,9 @@ use crate::{reach::Address, sys::clock};
 /// For one attempt.
 const ATTEMPT: Duration = Duration::from_secs(2);
 
+/// Between the first attempts.
+const FIRST_PAUSE: Duration = Duration::from_millis(2);
+
 /// When a program counts as healthy.
 #[derive(Clone, Debug)]
 pub struct HealthCheck {
@@ -67,7 +70,7 @@ where
     let since = clock::instant();
     let (mut attempts, mut in_a_row, mut listened) = (0, 0, false);
     let mut last = None;
-    let mut pause = Duration::from_millis(2).min(check.interval);
+    let mut pause = FIRST_PAUSE.min(check.interval);
     loop {
         attempts += 1;
         let left = check.timeout.saturating_sub(since.elapsed());
@@ -113,8 +116,21 @@ where
             return Err(failure(format!("{seen} for {seconds} s ({attempts} attempts){hint}")));
         }
         tokio::time::sleep(pause).await;
-        // Small programs are up in milliseconds; the interval is for the slow ones.
-        pause = (pause * 2).min(check.interval);
+        // Small programs are up in milliseconds; the interval is for the slow ones. Nobody waits much longer than the program took.
+        pause = (since.elapsed() / 8).max(FIRST_PAUSE).min(check.interval);
+    }
+}
+
+/// Asks a running program once.
+///
+/// # Errors
+/// What it did instead of answering well, for people.
+pub async fn ask(address: &Address, path: &str, limit: Duration) -> Result<(), String> {
+    match attempt(address, path, limit).await {
+        Attempt::Answered(code) if code.is_success() || code.is_redirection() => Ok(()),
+        Attempt::Answered(code) => Err(format!("`{path}` answered {}", code.as_u16())),
+        Attempt::Silent => Err(format!("`{path}` gave no answer within {} s", limit.as_secs())),
+        Attempt::Refused => Err(format!("nothing listened on port {}", address.port())),
     }
 }
 

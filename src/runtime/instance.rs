@@ -25,8 +25,8 @@ use std::{
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
-    Exit, RuntimeError, cgroups::Cgroups, log::LogLimits, machine::Walls, procfs::Identity, release::ReleaseFile,
-    storage::Kept, tree,
+    Exit, History, RuntimeError, cgroups::Cgroups, log::LogLimits, machine::Walls, procfs::Identity,
+    release::ReleaseFile, storage::Kept, tree,
 };
 use crate::domain::tier::Limits;
 
@@ -37,6 +37,8 @@ pub(super) struct Spec {
     pub(super) folder: PathBuf,
     pub(super) environment: Vec<(String, String)>,
     pub(super) port: u16,
+    /// Which of its deployment's instances it is.
+    pub(super) number: u32,
     pub(super) limits: Limits,
     pub(super) storage: Kept,
     pub(super) cgroups: Cgroups,
@@ -70,6 +72,11 @@ pub(super) struct ShimRecord {
     /// The program is reached through a door.
     #[serde(default)]
     pub(super) walled: bool,
+    /// Which of its deployment's instances it is.
+    pub(super) number: u32,
+    pub(super) history: History,
+    /// When it was started, in milliseconds since 1970.
+    pub(super) since_ms: i64,
 }
 
 /// The program of an instance.

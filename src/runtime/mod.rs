@@ -18,6 +18,7 @@ pub mod release;
 pub mod shim;
 mod storage;
 mod tree;
+mod usage;
 mod walled;
 mod work;
 
@@ -55,6 +56,12 @@ pub trait Driver: Send + Sync {
     /// What the instance does now.
     fn status<'a>(&'a self, instance: &'a str) -> Answer<'a, Status>;
 
+    /// How the run came about that is on record, be it over or not; None if there is none.
+    fn run<'a>(&'a self, instance: &'a str) -> Answer<'a, Option<Run>>;
+
+    /// What the instance has used and uses now; None if it does not run.
+    fn usage<'a>(&'a self, instance: &'a str) -> Answer<'a, Option<Usage>>;
+
     /// All instances that leave a trace on this driver, running or not.
     fn list(&self) -> Answer<'_, Vec<String>>;
 
@@ -88,8 +95,12 @@ pub struct Enforcement {
 /// What to run.
 #[derive(Clone)]
 pub struct StartSpec {
-    /// The text of the deployment's id.
+    /// What to call it; no other program on this machine is called so.
     pub instance: String,
+    /// Which of its deployment's instances it is, from 1; the program learns it from `REEVE_INSTANCE`.
+    pub number: u32,
+    /// What came before this run.
+    pub history: History,
     /// The release folder; the program's working directory.
     pub folder: PathBuf,
     /// The program and its arguments. No shell reads it.
@@ -104,6 +115,57 @@ pub struct StartSpec {
     pub tier: Tier,
     /// The fence of the action.
     pub fence: u64,
+}
+
+/// Refuses what cannot be run.
+fn valid(command: &[String], environment: &[(String, String)]) -> Result<(), RuntimeError> {
+    if command.first().is_none_or(|program| program.is_empty()) {
+        return Err(RuntimeError::Invalid("the command is empty: say which program to run".to_owned()));
+    }
+    if command.iter().any(|part| part.contains('\0')) {
+        return Err(RuntimeError::Invalid("the command contains a NUL character: remove it".to_owned()));
+    }
+    for (name, value) in environment {
+        if name.is_empty() || name.contains(['=', '\0']) || value.contains('\0') {
+            return Err(RuntimeError::Invalid(format!(
+                "the variable `{}` cannot be set: its name must not be empty or contain `=`, and neither name nor value \
+                 may contain a NUL character",
+                name.replace('\0', "\u{fffd}")
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// What came before a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct History {
+    /// How often it was started again as it had ended by itself or was sick.
+    pub restarts: u32,
+    /// How the run before ended.
+    pub last_exit: Option<Exit>,
+}
+
+/// How a run came about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// Which of its deployment's instances it is.
+    pub number: u32,
+    /// When it was started, in milliseconds since 1970.
+    pub since_ms: i64,
+    /// What came before it.
+    pub history: History,
+    /// It was asked to end.
+    pub stopping: bool,
+}
+
+/// What a program has used of processors since it was started, and uses of memory now, with all that it has started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Microseconds of one processor.
+    pub cpu_micros: u64,
+    /// Bytes, without what the machine keeps of files only as long as nobody needs the room.
+    pub memory_bytes: u64,
 }
 
 impl fmt::Debug for StartSpec {
@@ -164,6 +226,8 @@ pub enum ExitCause {
     TimeLimit,
     /// Killed, as it wrote more than it may.
     DiskLimit,
+    /// It wanted more memory than it may have.
+    Memory,
     /// Its guardian ended without a record, as after a power cut.
     Lost,
 }
@@ -175,6 +239,7 @@ impl fmt::Display for Exit {
             ExitCause::Signal(signal) => write!(f, "was ended by signal {signal}"),
             ExitCause::TimeLimit => f.write_str("took too long and was ended"),
             ExitCause::DiskLimit => f.write_str("wrote too much and was ended"),
+            ExitCause::Memory => f.write_str("was ended, as it wanted more memory than it may have"),
             ExitCause::Lost => f.write_str("ended with the machine or its guardian"),
         }
     }

@@ -4,7 +4,7 @@
 use std::{
     collections::HashMap,
     net::{Ipv4Addr, TcpListener},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -22,7 +22,7 @@ pub(super) struct Ports(Arc<Mutex<HashMap<String, u16>>>);
 impl Ports {
     /// A loopback port that nothing listens on and that no other start has been given.
     pub(super) fn free(&self, name: &str) -> Result<u16, RuntimeError> {
-        let mut ports = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut ports = self.given();
         ports.remove(name);
         // Each is held until one is found, so that the system does not offer the same again.
         let mut held = Vec::new();
@@ -38,9 +38,13 @@ impl Ports {
         }
     }
 
-    /// Its program has ended.
-    pub(super) fn forget(&self, name: &str) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+    /// The program with this name has ended.
+    pub(super) fn give_back(&self, name: &str) {
+        self.given().remove(name);
+    }
+
+    fn given(&self) -> MutexGuard<'_, HashMap<String, u16>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -20,8 +20,8 @@ use tokio::{
 };
 
 use super::{
-    Answer, BuildSpec, BuiltFile, Driver, Endpoint, Enforcement, Exit, ExitCause, LogFrom, LogLimits, LogPage, Machine,
-    RuntimeError, StartSpec, Status, build,
+    Answer, BuildSpec, BuiltFile, Driver, Endpoint, Enforcement, Exit, ExitCause, History, LogFrom, LogLimits, LogPage, Machine,
+    Run, RuntimeError, StartSpec, Status, Usage, build, valid,
     instance::{Instance, ShimRecord, Spec, StopRecord},
     log,
     machine::Walls,
@@ -29,6 +29,7 @@ use super::{
     procfs::{self, Identity},
     shim,
     storage::Kept,
+    usage,
 };
 use crate::{
     reach::Address,
@@ -97,12 +98,12 @@ impl ProcessDriver {
             return Ok(Endpoint { address: address(&instance, &running) });
         }
         for _ in 1..PORT_TRIES {
-            let record = self.run(&instance, &self.wanted(&spec)?, SHIM_WAIT).await?;
+            let record = self.run(&instance, &self.wanted(&spec)?, spec.history, SHIM_WAIT).await?;
             if record.walled || !ports::was_taken(&instance, record.port).await {
                 return Ok(Endpoint { address: address(&instance, &record) });
             }
         }
-        let record = self.run(&instance, &self.wanted(&spec)?, SHIM_WAIT).await?;
+        let record = self.run(&instance, &self.wanted(&spec)?, spec.history, SHIM_WAIT).await?;
         Ok(Endpoint { address: address(&instance, &record) })
     }
 
@@ -127,6 +128,7 @@ impl ProcessDriver {
         &self,
         instance: &Instance,
         wanted: &Spec,
+        history: History,
         patience: Duration,
     ) -> Result<ShimRecord, RuntimeError> {
         instance.clear_run().map_err(RuntimeError::internal("the last run's records could not be removed"))?;
@@ -146,7 +148,14 @@ impl ProcessDriver {
         let (Some(identity), Some(stdin), Some(stdout)) = (pid, shim.stdin.take(), shim.stdout.take()) else {
             return Err(RuntimeError::Internal("the shim ended at once".to_owned()));
         };
-        let record = ShimRecord { shim: identity, port: wanted.port, walled: self.machine.walls.is_some() };
+        let record = ShimRecord {
+            shim: identity,
+            port: wanted.port,
+            walled: self.machine.walls.is_some(),
+            number: wanted.number,
+            history,
+            since_ms: clock::now().timestamp_millis(),
+        };
         instance
             .write_json("pid.json", &record)
             .map_err(RuntimeError::internal("the shim's pid could not be written"))?;
@@ -171,6 +180,7 @@ impl ProcessDriver {
             folder: spec.folder.clone(),
             environment: spec.environment.clone(),
             port,
+            number: spec.number,
             limits,
             storage: Kept {
                 place: self.storage.join(&spec.project),
@@ -211,7 +221,7 @@ impl ProcessDriver {
             }
             self.kill_rest(instance, &record).await;
         }
-        self.ports.forget(name);
+        self.ports.give_back(name);
         let instance = instance.clone();
         blocking(move || {
             instance.clear_build().map_err(RuntimeError::internal("what a build has left could not be removed"))
@@ -310,6 +320,28 @@ impl Driver for ProcessDriver {
         Box::pin(async move { Ok(status(&Instance::named(&self.state, instance)?)) })
     }
 
+    fn run<'a>(&'a self, instance: &'a str) -> Answer<'a, Option<Run>> {
+        Box::pin(async move {
+            let instance = Instance::named(&self.state, instance)?;
+            let of = |ShimRecord { number, history, since_ms, .. }| {
+                let stopping = instance.stop().is_some();
+                Run { number, since_ms, history, stopping }
+            };
+            Ok(instance.shim().map(of))
+        })
+    }
+
+    fn usage<'a>(&'a self, instance: &'a str) -> Answer<'a, Option<Usage>> {
+        Box::pin(async move {
+            let found = Instance::named(&self.state, instance)?;
+            let Some(record) = found.shim().filter(|record| record.shim.lives()) else { return Ok(None) };
+            let Some(child) = found.child(&record.shim) else { return Ok(None) };
+            let root = child.init.map_or(child.child.pid, |init| init.pid);
+            let groups = self.machine.cgroups.clone();
+            blocking(move || Ok(Some(usage::of(&groups, &found.name(), root)))).await
+        })
+    }
+
     fn list(&self) -> Answer<'_, Vec<String>> {
         Box::pin(async { self.instances() })
     }
@@ -351,24 +383,6 @@ fn status(instance: &Instance) -> Status {
         Some(_) => Status::Exited { exit: instance.exit().unwrap_or(Exit { cause: ExitCause::Lost, at_ms: 0 }) },
         None => Status::Absent,
     }
-}
-
-pub(super) fn valid(command: &[String], environment: &[(String, String)]) -> Result<(), RuntimeError> {
-    if command.first().is_none_or(|program| program.is_empty()) {
-        return Err(RuntimeError::Invalid("the command is empty: say which program to run".to_owned()));
-    }
-    if command.iter().any(|part| part.contains('\0')) {
-        return Err(RuntimeError::Invalid("the command contains a NUL character: remove it".to_owned()));
-    }
-    for (name, value) in environment {
-        if name.is_empty() || name.contains(['=', '\0']) || value.contains('\0') {
-            return Err(RuntimeError::Invalid(format!(
-                "the variable `{}` cannot be set: its name must not be empty or contain `=`, and neither name nor value may contain a NUL character",
-                name.replace('\0', "\u{fffd}")
-            )));
-        }
-    }
-    Ok(())
 }
 
 /// Where the program of a run is reached.

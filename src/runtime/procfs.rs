@@ -67,6 +67,16 @@ enum State {
     Ended,
 }
 
+/// What a process has used of processors itself and through children that it has waited for, in ticks, and what it has in
+/// memory, in pages: fields 14 to 17 and 24 of `/proc/<pid>/stat`.
+pub(super) fn used(pid: i32) -> Option<(u64, u64)> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_ascii_whitespace().collect();
+    // The first of these is field 3.
+    let field = |number: usize| fields.get(number - 3)?.parse::<i64>().ok().map(|it| u64::try_from(it).unwrap_or(0));
+    Some((field(14)? + field(15)? + field(16)? + field(17)?, field(24)?))
+}
+
 /// The state and field 22 of `/proc/<pid>/stat`, the start in ticks since boot. The second field is the program's name
 /// and may contain spaces and parentheses, so the fields are counted from its end.
 fn stat(pid: i32) -> Option<(State, u64)> {

@@ -149,11 +149,15 @@ fn instance(instance: &Instance) -> io::Result<()> {
             Ok(ExitCause::Code(CANNOT_RUN))
         }
     };
+    let mut ended = ended;
     let killed = spec.cgroups.killed_for_memory(&instance.name());
     if killed > 0 {
         let megabytes = spec.limits.memory_bytes >> 20;
         let why = format!("{killed} of its processes were killed: the program may use {megabytes} MB of memory");
         write(&log, LogStream::System, why);
+        if matches!(ended, Ok(ExitCause::Signal(signal)) if signal == Signal::SIGKILL as i32) {
+            ended = Ok(ExitCause::Memory);
+        }
     }
     spec.cgroups.remove(&instance.name());
     instance.write_json("exit.json", &Exit { cause: ended?, at_ms: clock::now().timestamp_millis() })
@@ -227,6 +231,7 @@ fn spawn(spec: &Spec, instance: &Instance, shim: Identity, signals: &SigSet) -> 
         .env(kept_name, kept)
         .envs(spec.environment.iter().map(|(name, value)| (name, value)))
         .env("PORT", spec.port.to_string())
+        .env("REEVE_INSTANCE", spec.number.to_string())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -77,7 +77,9 @@ fn environment(spec: &Spec) -> Vec<(String, String)> {
         return all.chain([own(("REEVE_CACHE", CACHE))]).chain(spec.environment.iter().cloned()).collect();
     }
     let all = all.chain([("HOST", "127.0.0.1"), ("REEVE_STORAGE", STORAGE)].map(own));
-    all.chain(spec.environment.iter().cloned()).chain([("PORT".to_owned(), spec.port.to_string())]).collect()
+    let given = [("PORT", spec.port.to_string()), ("REEVE_INSTANCE", spec.number.to_string())];
+    let given = given.into_iter().map(|(name, value)| (name.to_owned(), value));
+    all.chain(spec.environment.iter().cloned()).chain(given).collect()
 }
 
 impl Walled {

@@ -71,6 +71,8 @@ pub struct App {
     pub announced: artifact::Announced,
     /// What runs processes.
     pub driver: Arc<dyn Driver>,
+    /// What is known of the programs on this machine.
+    pub board: Arc<instance::Board>,
     /// What is asked about custom domains.
     pub dns: Dns,
     /// What sends mail.

@@ -1,10 +1,9 @@
 //! Durable deployment actions: a leased table. A lease is the proof that a worker may move an action on; every change made
 //! under it carries its fence, so that a worker that slept past its lease changes nothing.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
-use sea_orm::sea_query::{Expr, ExprTrait, Func, LockBehavior, LockType, Query, SelectStatement};
+use sea_orm::sea_query::{Expr, ExprTrait, LockBehavior, LockType, Query, SelectStatement};
 use sea_orm::{
     ColumnTrait, Condition, DatabaseTransaction, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
 };
@@ -365,32 +364,6 @@ pub async fn wait(store: &Store, lease: &Lease, reason: &str) -> Result<()> {
         .filter(Column::State.eq(ActionState::Running));
     noted.exec(&store.db).await.map_err(sql)?;
     Ok(())
-}
-
-/// What a reconciler has to know of a deployment's actions.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct InHand {
-    /// The highest fence: what its calls carry.
-    pub(super) fence: i64,
-    /// Whether one of them is not finished.
-    pub(super) busy: bool,
-}
-
-/// What reconcilers have to know of each deployment's actions.
-pub(super) async fn in_hand(store: &Store) -> Result<HashMap<DeploymentId, InHand>> {
-    let unfinished = Column::State.is_in([ActionState::Queued, ActionState::Running, ActionState::Undoing]);
-    let busy = Expr::expr(Func::max(Expr::case(unfinished, 1).finally(0)));
-    let rows: Vec<(DeploymentId, i64, i32)> = Entity::find()
-        .select_only()
-        .column(Column::DeploymentId)
-        .column_as(Column::Fence.max(), "fence")
-        .expr_as(busy, "busy")
-        .group_by(Column::DeploymentId)
-        .into_tuple()
-        .all(&store.db)
-        .await
-        .map_err(sql)?;
-    Ok(rows.into_iter().map(|(id, fence, busy)| (id, InHand { fence, busy: busy > 0 })).collect())
 }
 
 fn millis(duration: Duration) -> i64 {

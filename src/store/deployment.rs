@@ -8,14 +8,14 @@ use sea_orm::{
 
 use entities::deployment::{Column, Entity, Model};
 use entities::ids::{DeploymentId, EnvironmentId, Id};
-use entities::values::{Cause, DeploymentState};
+use entities::values::{Cause, DeploymentKind, DeploymentState};
 use entities::{action, environment, manifest};
 
 use super::action::Lease;
 use super::source::Connected;
 use super::{Source, Store, Write, deployment_event, page, sql, visible};
 use crate::authz::{Held, Permit, Visible, cap};
-use crate::domain::deployment::state::State;
+use crate::domain::deployment::state::{State, Subject};
 use crate::domain::manifest::Manifest;
 use crate::error::{Error, Result};
 use crate::sys::clock;
@@ -253,6 +253,11 @@ pub async fn has_link(store: &Store, lease: &Lease) -> Result<bool> {
 async fn environment_of(source: &impl Source, lease: &Lease) -> Result<environment::Model> {
     let id: EnvironmentId = lease.action().environment_id;
     super::environment::find(source, id).await?.ok_or_else(super::gone("environment"))
+}
+
+/// What the decision about an action on it rests on.
+pub fn subject(row: &Model, restarting: bool) -> Subject {
+    Subject { state: row.state.into(), program: row.kind == DeploymentKind::Process, restarting }
 }
 
 impl From<DeploymentState> for State {

@@ -1,5 +1,5 @@
 //! What happened to deployments: one row for every state that one came to, written with the state itself, and with it what
-//! others are told of.
+//! others are told of; and one for everything that happened to their instances.
 
 use sea_orm::sea_query::Query;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect};
@@ -8,11 +8,11 @@ use entities::deployment;
 
 use entities::deployment_event::{Column, Entity, Model};
 use entities::ids::{DeploymentEventId, DeploymentId};
-use entities::values::{ActionKind, Cause, DeploymentState};
+use entities::values::{ActionKind, Cause, DeploymentState, DeploymentEventKind};
 
 use super::action::Lease;
 use super::source::Connected;
-use super::{Source, Write, outbox, page, sql};
+use super::{Source, Store, Write, outbox, page, sql};
 use crate::authz::{Held, Permit, cap};
 use crate::error::Result;
 use crate::sys::{clock, ids};
@@ -25,7 +25,9 @@ fn bare(deployment: DeploymentId, state: DeploymentState) -> Model {
     Model {
         id: ids::new::<DeploymentEventId>(),
         deployment_id: deployment,
+        kind: DeploymentEventKind::State,
         state,
+        instance: None,
         at: clock::now(),
         action_id: None,
         actor_id: None,
@@ -64,6 +66,60 @@ pub(super) async fn of_lease(
     append(connection, event, Some(action.kind)).await
 }
 
+/// Something that happened to an instance of a deployment.
+#[derive(Debug, Clone)]
+pub struct OfInstance {
+    /// What.
+    pub kind: DeploymentEventKind,
+    /// To which one, from 1.
+    pub instance: u32,
+    /// How, in words.
+    pub detail: Option<String>,
+}
+
+/// Keeps what happened to an instance by itself, while its deployment was in this state.
+///
+/// # Errors
+/// `Unavailable` when the database does not answer.
+pub async fn of_instance(
+    store: &Store,
+    deployment: DeploymentId,
+    state: DeploymentState,
+    event: OfInstance,
+) -> Result<()> {
+    let OfInstance { kind, instance, detail } = event;
+    let instance = i32::try_from(instance).ok();
+    let event = Model { kind, instance, cause: Cause::Upkeep, detail, ..bare(deployment, state) };
+    append_alone(&store.db, event).await
+}
+
+/// Keeps that an action has put a new program in the place of an instance; once, however often it is told.
+///
+/// # Errors
+/// `Unavailable` when the database does not answer.
+pub async fn restarted(store: &Store, lease: &Lease, state: DeploymentState, instance: u32) -> Result<()> {
+    let (action, instance) = (lease.action(), i32::try_from(instance).ok());
+    let told = Entity::find().filter(Column::ActionId.eq(action.id)).filter(Column::Instance.eq(instance));
+    if told.one(&store.db).await.map_err(sql)?.is_some() {
+        return Ok(());
+    }
+    let event = Model {
+        kind: DeploymentEventKind::Restarted,
+        instance,
+        action_id: Some(action.id),
+        actor_id: (action.cause == Cause::User).then_some(action.created_by),
+        cause: action.cause,
+        ..bare(action.deployment_id, state)
+    };
+    append_alone(&store.db, event).await
+}
+
+/// What happens to an instance alone is told to nobody outside.
+async fn append_alone(connection: &impl ConnectionTrait, event: Model) -> Result<()> {
+    Entity::insert(event.into_active_model()).exec_without_returning(connection).await.map_err(sql)?;
+    Ok(())
+}
+
 async fn append(connection: &impl ConnectionTrait, event: Model, action: Option<ActionKind>) -> Result<()> {
     outbox::of_deployment(connection, &event, action).await?;
     Entity::insert(event.into_active_model()).exec_without_returning(connection).await.map_err(sql)?;
@@ -89,6 +145,7 @@ pub async fn switches<C: Held>(
         .select_only()
         .columns([Column::Id, Column::DeploymentId])
         .filter(Column::DeploymentId.in_subquery(deployments))
+        .filter(Column::Kind.eq(DeploymentEventKind::State))
         .filter(Column::State.eq(DeploymentState::Active));
     let select = match from {
         Some(from) => select.filter(Column::Id.gte(from)).order_by_asc(Column::Id).limit(SWITCHES),

@@ -36,6 +36,7 @@ pub mod facts;
 pub mod git;
 pub mod git_request;
 pub mod idempotency;
+pub mod in_hand;
 pub mod invitation;
 pub mod metric;
 pub mod news;

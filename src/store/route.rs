@@ -53,6 +53,8 @@ pub struct DeploymentRoute {
     pub fence: i64,
     /// Whether an action on it is not finished.
     pub busy: bool,
+    /// Whether its instances are being restarted one after the other.
+    pub restarting: bool,
 }
 
 /// Everything that has a link.
@@ -60,7 +62,7 @@ pub struct DeploymentRoute {
 /// # Errors
 /// `Unavailable` when the database does not answer.
 pub async fn all(store: &Store) -> Result<(Vec<EnvironmentRoute>, Vec<DeploymentRoute>)> {
-    let in_hand = super::action::in_hand(store).await?;
+    let in_hand = super::in_hand::all(store).await?;
     type Row = (EnvironmentId, ProjectId, String, String, String, Option<DeploymentId>, bool);
     let environments: Vec<Row> = environment::Entity::find()
         .select_only()
@@ -100,6 +102,7 @@ pub async fn all(store: &Store) -> Result<(Vec<EnvironmentRoute>, Vec<Deployment
             configuration: row.configuration,
             fence: in_hand.fence,
             busy: in_hand.busy,
+            restarting: in_hand.restarting,
         }
     });
     Ok((environments.collect(), deployments.collect()))
@@ -125,12 +128,13 @@ pub async fn sources(store: &Store, id: DeploymentId) -> Result<Manifest> {
     super::deployment::parsed(row.ok_or_else(super::gone("deployment"))?)
 }
 
-/// Where a deployment stands at this moment, if it is there.
+/// Where a deployment stands at this moment, if it is there, and whether its instances are being restarted.
 ///
 /// # Errors
 /// `Unavailable` when the database does not answer.
-pub async fn state(store: &Store, id: DeploymentId) -> Result<Option<DeploymentState>> {
-    Ok(deployment::Entity::find_by_id(id).one(&store.db).await.map_err(sql)?.map(|row| row.state))
+pub async fn standing(store: &Store, id: DeploymentId) -> Result<Option<(DeploymentState, bool)>> {
+    let Some(row) = deployment::Entity::find_by_id(id).one(&store.db).await.map_err(sql)? else { return Ok(None) };
+    Ok(Some((row.state, super::in_hand::is_restarting(store, id).await?)))
 }
 
 /// The project whose blobs an environment uses.

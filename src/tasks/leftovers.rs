@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::{Error, Result};
-use crate::service::{App, instance};
+use crate::service::App;
 use crate::store::route;
 use crate::workflow::run;
 
@@ -45,10 +45,10 @@ async fn once(app: &App) -> Result<()> {
         kept.extend(names(&app.config.data.join(folder)).await?.into_iter().map(|project| (folder, project)));
     }
     let (known_projects, known_deployments) = route::known(&app.store).await?;
-    for instance in gone(instances, &known_deployments) {
-        app.driver.stop(&instance, LAST_FENCE, app.config.stop_grace).await?;
-        app.driver.remove(&instance, LAST_FENCE).await?;
-        tracing::info!(deployment = instance, "removed a program without a deployment");
+    for instance in instances.iter().filter(|instance| is_gone(instance, &known_deployments)) {
+        app.driver.stop(instance, LAST_FENCE, app.config.stop_grace).await?;
+        app.driver.remove(instance, LAST_FENCE).await?;
+        tracing::info!(instance, "removed a program without a deployment");
     }
     for release in gone(releases, &known_deployments) {
         run::dematerialize(app, &release).await?;
@@ -72,7 +72,9 @@ fn gone(found: Vec<String>, known: &HashSet<String>) -> impl Iterator<Item = Str
 
 /// Names that no id could be, such as those of uploads under way, are somebody else's.
 fn is_gone(name: &str, known: &HashSet<String>) -> bool {
-    (name.starts_with("dep_") || name.starts_with("prj_")) && !known.contains(instance::deployment(name))
+    // Behind the id of a deployment there may be which of its instances it is.
+    let id = name.split_once('-').map_or(name, |(id, _)| id);
+    (name.starts_with("dep_") || name.starts_with("prj_")) && !known.contains(id)
 }
 
 /// Names in a folder; none if there is no folder.

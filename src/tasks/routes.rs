@@ -16,8 +16,6 @@ use crate::edge::EdgeHandle;
 use crate::edge::routes::{Route, RouteTable, TargetSpec};
 use crate::edge::static_site::{SiteOptions, StaticFile, StaticSite};
 use crate::error::{Error, Result};
-use crate::reach::Address;
-use crate::runtime::Status;
 use crate::service::App;
 use crate::store::domain::{self, Served};
 use crate::store::path;
@@ -42,8 +40,6 @@ pub struct Publisher {
 struct State {
     version: u64,
     sites: HashMap<DeploymentId, Arc<StaticSite>>,
-    /// Programs whose health was seen since this process began; others are said to be starting.
-    healthy: HashMap<DeploymentId, Address>,
     /// Certificates and settings.
     opened: Opened,
     /// By domain: what an authority is about to look for.
@@ -110,21 +106,6 @@ impl Publisher {
         Ok(())
     }
 
-    /// Notes that a program answered as it should, so that its links open with the next table.
-    pub async fn is_healthy(&self, id: DeploymentId, address: Address) {
-        self.state.lock().await.healthy.insert(id, address);
-    }
-
-    /// Notes that a program is gone, so that its links say so with the next table.
-    pub async fn is_gone(&self, id: DeploymentId) {
-        self.state.lock().await.healthy.remove(&id);
-    }
-
-    /// Whether a program is known to answer at this address.
-    pub async fn knows(&self, id: DeploymentId, address: &Address) -> bool {
-        self.state.lock().await.healthy.get(&id) == Some(address)
-    }
-
     /// Makes the edge answer an authority that looks for the proof of a domain.
     ///
     /// # Errors
@@ -186,7 +167,7 @@ impl Publisher {
             routes.insert(host.to_string(), route_to(&host, id, target));
         }
         state.sites.retain(|id, _| targets.contains_key(id));
-        state.healthy.retain(|id, _| targets.contains_key(id));
+        self.app.board.retain(|id| targets.contains_key(id));
         Ok(routes)
     }
 
@@ -200,10 +181,7 @@ impl Publisher {
         Ok(match row.state {
             DeploymentState::Ready | DeploymentState::Active => match row.kind {
                 DeploymentKind::Static => TargetSpec::Static(self.site(state, environment.project_id, row).await?),
-                // One that was not seen to answer yet is starting.
-                DeploymentKind::Process => {
-                    state.healthy.get(&row.id).cloned().map_or(TargetSpec::Starting, TargetSpec::Process)
-                }
+                DeploymentKind::Process => self.programs(row.id),
             },
             DeploymentState::Draft
             | DeploymentState::Queued
@@ -220,6 +198,15 @@ impl Publisher {
             DeploymentState::Retired => stopped("this deployment is retired"),
             DeploymentState::Deleted => stopped("this deployment was deleted"),
         })
+    }
+
+    /// The programs that were seen to answer. Where there is none, visitors wait for one that is coming back at this moment.
+    fn programs(&self, id: DeploymentId) -> TargetSpec {
+        let serving = self.app.board.serving(id);
+        if !serving.is_empty() {
+            return TargetSpec::Process(serving.into());
+        }
+        if self.app.board.is_starting(id) { TargetSpec::Waking } else { TargetSpec::Starting }
     }
 
     async fn site(&self, state: &mut State, project: ProjectId, row: &DeploymentRoute) -> Result<Arc<StaticSite>> {
@@ -275,15 +262,4 @@ fn add_domains(
 
 fn route_to(host: &HostName, deployment: DeploymentId, target: TargetSpec) -> Route {
     Route { key: key(host, deployment), deployment: deployment.to_string(), target }
-}
-
-/// The address at which a program runs, if it does.
-///
-/// # Errors
-/// `Internal` when the runtime cannot tell.
-pub async fn running(app: &App, id: DeploymentId) -> Result<Option<Address>> {
-    Ok(match app.driver.status(&id.to_string()).await? {
-        Status::Running { address, .. } => Some(address),
-        Status::Exited { .. } | Status::Absent => None,
-    })
 }

@@ -25,7 +25,7 @@ async fn activate(shop: &Workshop, lease: &Lease, pin: bool) -> Result<()> {
     }
     // Once more, since a crash may lie between the check and this: the link never moves to what does not answer.
     let row = deployment::leased(&shop.app.store, lease).await?;
-    deploy::healthy(shop, &row, lease.fence()).await?;
+    deploy::healthy(shop, &row, lease.fence(), deploy::Enough::One).await?;
     let mut entry = Entry::new("deployment.activate", Some(action.created_by), action.id.to_string());
     entry.subject = Some(action.deployment_id.to_string());
     let mut write = shop.app.store.write(entry).await?;

@@ -87,6 +87,7 @@ async fn make(shop: &Workshop, lease: &Lease, row: &Model, wanted: &Build) -> Re
             let megabytes = app.config.builds.disk_mb;
             format!("the build wrote more than {megabytes} MB and was ended")
         }
+        ExitCause::Memory => "the build wanted more memory than it may have and was ended".to_owned(),
         ExitCause::Code(code) => format!("the build exited with code {code}"),
         ExitCause::Signal(signal) => format!("the build was ended by signal {signal}"),
         ExitCause::Lost => "the build ended with the machine or its guardian, again and again".to_owned(),

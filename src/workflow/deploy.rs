@@ -1,14 +1,16 @@
 //! Deploy: a deployment whose files are there comes to serve its own link, and then the environment's. A re-deploy is the same
 //! without the last part.
 
+use futures_util::future::{select_ok, try_join_all};
+
 use super::{Doing, Step, Workshop, activate, build, run};
 use crate::domain::configuration::Configuration;
 use crate::domain::deployment::state::State;
 use crate::error::Result;
-use crate::runtime::{Exit, ExitCause, Status};
+use crate::runtime::{ExitCause, History, Status};
+use crate::service::instance::{self, Seen};
 use crate::store::action::Lease;
 use crate::store::{deployment, route};
-use crate::tasks::routes::running;
 
 /// The steps, in order.
 pub const STEPS: &[Step] = &[
@@ -57,48 +59,68 @@ fn start<'a>(shop: &'a Workshop, lease: &'a Lease) -> Doing<'a> {
             return Ok(());
         };
         let project = route::project_of(&app.store, row.environment_id).await?;
-        let folder = run::materialize(app, project, row.id).await?;
-        run::start(app, project, row.id, folder, &process, lease.fence()).await
+        run::start(app, project, row.id, &process, lease.fence()).await
     })
 }
 
-/// Stops the program and keeps its log, which says why.
+/// Stops the programs and keeps their logs, which say why.
 fn stop<'a>(shop: &'a Workshop, lease: &'a Lease) -> Doing<'a> {
-    Box::pin(async move { run::stop(&shop.app, &lease.action().deployment_id.to_string(), lease.fence()).await })
+    Box::pin(async move { run::stop(&shop.app, lease.action().deployment_id, lease.fence()).await })
 }
 
 fn check<'a>(shop: &'a Workshop, lease: &'a Lease) -> Doing<'a> {
     Box::pin(async move {
         let row = deployment::leased(&shop.app.store, lease).await?;
-        healthy(shop, &row, lease.fence()).await
+        healthy(shop, &row, lease.fence(), Enough::All).await
     })
 }
 
-/// Waits until a deployment answers; static files always do. A program that went down with this machine is started again
-/// first; one that ended by itself is not.
-pub(super) async fn healthy(shop: &Workshop, row: &entities::deployment::Model, fence: i64) -> Result<()> {
+/// How many of a deployment's instances have to answer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Enough {
+    /// Each.
+    All,
+    /// Any: whoever looks after the programs brings the others back.
+    One,
+}
+
+/// Waits until a deployment answers; static files always do. Programs that went down with this machine are started again
+/// first; those that ended by themselves are not.
+pub(super) async fn healthy(
+    shop: &Workshop,
+    row: &entities::deployment::Model,
+    fence: i64,
+    enough: Enough,
+) -> Result<()> {
+    let app = &shop.app;
     let Configuration::Process(process) = run::configuration(row.id, &row.configuration)? else {
         return Ok(());
     };
-    let status = shop.app.driver.status(&row.id.to_string()).await?;
-    let lost = matches!(status, Status::Exited { exit: Exit { cause: ExitCause::Lost, .. } });
-    if lost || matches!(status, Status::Absent) {
-        let project = route::project_of(&shop.app.store, row.environment_id).await?;
-        let folder = run::materialize(&shop.app, project, row.id).await?;
-        run::start(&shop.app, project, row.id, folder, &process, fence).await?;
+    let known = instance::of(app, row.id).await?;
+    let seen = instance::current(app, row.id, process.instances(), &known).await?;
+    let lost = |seen: &&Seen| match seen.status {
+        Status::Exited { exit } => exit.cause == ExitCause::Lost,
+        Status::Absent => true,
+        Status::Running { .. } => false,
+    };
+    let lost: Vec<&Seen> = seen.iter().filter(lost).collect();
+    if !lost.is_empty() {
+        let project = route::project_of(&app.store, row.environment_id).await?;
+        let launch = run::Launch::prepare(app, project, row.id, &process, fence).await?;
+        try_join_all(lost.iter().map(|seen| launch.start(app, seen.program, History::default()))).await?;
     }
-    run::check(&shop.app, row.id, &process).await?;
-    if let Some(address) = running(&shop.app, row.id).await? {
-        shop.publisher.is_healthy(row.id, address).await;
+    let checks = seen.iter().map(|seen| Box::pin(run::check(app, seen.program, &process)));
+    match enough {
+        Enough::All => try_join_all(checks).await.map(|_| ()),
+        Enough::One => select_ok(checks).await.map(|_| ()),
     }
-    Ok(())
 }
 
 /// Opens the deployment's own link.
 fn publish<'a>(shop: &'a Workshop, lease: &'a Lease) -> Doing<'a> {
     Box::pin(async move {
         let row = deployment::leased(&shop.app.store, lease).await?;
-        healthy(shop, &row, lease.fence()).await?;
+        healthy(shop, &row, lease.fence(), Enough::All).await?;
         deployment::advance(&shop.app.store, lease, State::Ready, None).await?;
         shop.publisher.publish().await
     })

@@ -8,7 +8,7 @@ use tokio_util::task::TaskTracker;
 
 use entities::values::{ActionKind, ActionState, DeploymentState};
 
-use super::{Step, Workshop, build, deploy, remove, revive, rollback};
+use super::{Step, Workshop, build, deploy, remove, restart, revive, rollback};
 use crate::domain::deployment::state::State;
 use crate::error::{Error, Result};
 use crate::store::action::{self, Lease};
@@ -167,6 +167,7 @@ fn steps_of(kind: ActionKind) -> (&'static str, &'static [Step]) {
         ActionKind::Revive => ("revive", revive::STEPS),
         ActionKind::Delete => ("delete", remove::DELETE),
         ActionKind::Cancel => ("cancel", remove::CANCEL),
+        ActionKind::Restart => ("restart", restart::STEPS),
     }
 }
 
@@ -216,7 +217,7 @@ fn ends(kind: ActionKind, unwanted: bool) -> (Option<State>, Option<State>) {
         ActionKind::Revive => (Some(State::Reviving), Some(State::Retired)),
         // If it was started for this, it serves its own link by now, and may go on.
         ActionKind::Rollback => (None, Some(State::Retired)),
-        ActionKind::Retire | ActionKind::Delete | ActionKind::Cancel => (None, None),
+        ActionKind::Retire | ActionKind::Delete | ActionKind::Cancel | ActionKind::Restart => (None, None),
     }
 }
 

@@ -17,6 +17,7 @@ pub mod build;
 pub mod deploy;
 pub mod engine;
 pub mod remove;
+pub mod restart;
 pub mod revive;
 pub mod rollback;
 pub mod run;

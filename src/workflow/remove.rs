@@ -36,22 +36,12 @@ fn drain<'a>(shop: &'a Workshop, lease: &'a Lease) -> Doing<'a> {
 }
 
 fn stop<'a>(shop: &'a Workshop, lease: &'a Lease) -> Doing<'a> {
-    Box::pin(async move {
-        let id = lease.action().deployment_id;
-        run::stop(&shop.app, &id.to_string(), lease.fence()).await.map_err(again)?;
-        shop.publisher.is_gone(id).await;
-        Ok(())
-    })
+    Box::pin(async move { run::stop(&shop.app, lease.action().deployment_id, lease.fence()).await.map_err(again) })
 }
 
-/// Takes away the program with its log, and the folder that it ran from.
+/// Takes away the programs with their logs, and the folder that they ran from.
 fn forget<'a>(shop: &'a Workshop, lease: &'a Lease) -> Doing<'a> {
-    Box::pin(async move {
-        let id = lease.action().deployment_id;
-        run::forget(&shop.app, id, lease.fence()).await.map_err(again)?;
-        shop.publisher.is_gone(id).await;
-        Ok(())
-    })
+    Box::pin(async move { run::forget(&shop.app, lease.action().deployment_id, lease.fence()).await.map_err(again) })
 }
 
 /// Takes away the content that no other deployment of the project needs.

@@ -3,7 +3,8 @@
 
 use entities::values::DeploymentState;
 
-use super::{Doing, Step, Workshop, deploy, run};
+use super::deploy::{self, Enough};
+use super::{Doing, Step, Workshop, run};
 use crate::domain::configuration::Configuration;
 use crate::domain::deployment::state::State;
 use crate::store::action::Lease;
@@ -28,10 +29,7 @@ pub(super) fn start<'a>(shop: &'a Workshop, lease: &'a Lease) -> Doing<'a> {
         let project = route::project_of(&app.store, row.environment_id).await?;
         match run::configuration(row.id, &row.configuration)? {
             Configuration::Static(_) => run::verify(app, project, row.id).await,
-            Configuration::Process(process) => {
-                let folder = run::materialize(app, project, row.id).await?;
-                run::start(app, project, row.id, folder, &process, lease.fence()).await
-            }
+            Configuration::Process(process) => run::start(app, project, row.id, &process, lease.fence()).await,
         }
     })
 }
@@ -43,7 +41,7 @@ pub(super) fn stop<'a>(shop: &'a Workshop, lease: &'a Lease) -> Doing<'a> {
         if row.state != DeploymentState::Reviving {
             return Ok(());
         }
-        run::stop(&shop.app, &row.id.to_string(), lease.fence()).await
+        run::stop(&shop.app, row.id, lease.fence()).await
     })
 }
 
@@ -52,7 +50,7 @@ pub(super) fn publish<'a>(shop: &'a Workshop, lease: &'a Lease) -> Doing<'a> {
     Box::pin(async move {
         let row = deployment::leased(&shop.app.store, lease).await?;
         if row.state == DeploymentState::Reviving {
-            deploy::healthy(shop, &row, lease.fence()).await?;
+            deploy::healthy(shop, &row, lease.fence(), Enough::All).await?;
             deployment::advance(&shop.app.store, lease, State::Ready, None).await?;
         }
         shop.publisher.publish().await

@@ -1,7 +1,8 @@
 //! Rollback: an earlier deployment serves the environment's link again. Nothing is built; if it is retired, it is started
 //! first.
 
-use super::{Doing, Step, Workshop, activate, deploy, revive};
+use super::deploy::{self, Enough};
+use super::{Doing, Step, Workshop, activate, revive};
 use crate::domain::deployment::state::{self, Action};
 use crate::error::Error;
 use crate::store::action::Lease;
@@ -20,9 +21,9 @@ pub const STEPS: &[Step] = &[
 fn check<'a>(shop: &'a Workshop, lease: &'a Lease) -> Doing<'a> {
     Box::pin(async move {
         let row = deployment::leased(&shop.app.store, lease).await?;
-        if let Err(refusal) = state::decide(row.state.into(), Action::Rollback) {
+        if let Err(refusal) = state::decide(deployment::subject(&row, false), Action::Rollback) {
             return Err(Error::FailedPrecondition { reason: refusal.code(), message: refusal.message().to_owned() });
         }
-        deploy::healthy(shop, &row, lease.fence()).await
+        deploy::healthy(shop, &row, lease.fence(), Enough::One).await
     })
 }

@@ -1,17 +1,21 @@
-//! Bringing a deployment to life on this machine: its release, its program, its health. Used by the actions, and by the
+//! Bringing a deployment to life on this machine: its release, its programs, their health. Used by the actions, and by the
 //! reconciler that brings back what should be running. Everything here may be done twice.
 
 use std::path::PathBuf;
+
+use futures_util::future::try_join_all;
 
 use entities::ids::{DeploymentId, ProjectId};
 
 use crate::domain::configuration::{Build, Configuration, Process};
 use crate::domain::manifest::{Entry, Manifest};
+use crate::domain::tier::Tier;
 use crate::error::{Error, Result};
 use crate::runtime::health::{self, HealthCheck};
 use crate::runtime::release::{self, ReleaseFile};
-use crate::runtime::{Driver, StartSpec, Status};
-use crate::service::{App, blocking, instance, variable};
+use crate::runtime::{Driver, History, StartSpec, Status};
+use crate::service::instance::{self, Program};
+use crate::service::{App, blocking, variable};
 use crate::store::{project_user, route};
 
 /// Reads a stored configuration.
@@ -70,17 +74,18 @@ pub async fn verify(app: &App, project: ProjectId, id: DeploymentId) -> Result<(
     Ok(())
 }
 
-/// Takes away everything that a deployment has on this machine: its program and its build with
-/// their logs, and its release.
+/// Takes away everything that a deployment has on this machine: its programs and its build with their logs, and its release.
 ///
 /// # Errors
 /// `Conflict` when a later action has it in hand; `Internal` when something cannot be removed.
 pub async fn forget(app: &App, id: DeploymentId, fence: i64) -> Result<()> {
     app.driver.remove(&instance::build(id), fence_of(fence)).await?;
-    let instance = &instance::program(id);
-    app.driver.stop(instance, fence_of(fence), app.config.stop_grace).await?;
-    app.driver.remove(instance, fence_of(fence)).await?;
-    dematerialize(app, instance).await
+    stop(app, id, fence).await?;
+    for program in instance::of(app, id).await? {
+        app.driver.remove(&program.name(), fence_of(fence)).await?;
+    }
+    app.board.forget_all(id);
+    dematerialize(app, &id.to_string()).await
 }
 
 /// Takes a release away again; fine when there is none.
@@ -101,40 +106,82 @@ pub async fn remove_folder(folder: PathBuf) -> Result<()> {
     removed.map_err(|e| Error::Internal(format!("a folder could not be removed: {e}")))
 }
 
-/// Starts the program of a deployment with the variables that it was accepted with, or finds it running.
+/// What the programs of a deployment are started with.
+pub struct Launch {
+    folder: PathBuf,
+    command: Vec<String>,
+    environment: Vec<(String, String)>,
+    project: ProjectId,
+    user: u32,
+    tier: Tier,
+    fence: i64,
+}
+
+impl Launch {
+    /// Puts the files of a deployment in place, and reads the variables that it was accepted with.
+    ///
+    /// # Errors
+    /// `NotFound` when the deployment has gone, `Internal` when content that was present is not any more.
+    pub async fn prepare(
+        app: &App,
+        project: ProjectId,
+        id: DeploymentId,
+        process: &Process,
+        fence: i64,
+    ) -> Result<Self> {
+        Ok(Self {
+            folder: materialize(app, project, id).await?,
+            command: process.command().to_vec(),
+            environment: variable::of_deployment(&app.store, &app.master, id).await?,
+            project,
+            user: project_user::of(&app.store, project, &app.config.users).await?,
+            tier: process.tier(),
+            fence,
+        })
+    }
+
+    /// Starts a program, or finds it running.
+    ///
+    /// # Errors
+    /// `FailedPrecondition` with words for people when it cannot run.
+    pub async fn start(&self, app: &App, program: Program, history: History) -> Result<()> {
+        let spec = StartSpec {
+            instance: program.name(),
+            number: program.number,
+            history,
+            folder: self.folder.clone(),
+            command: self.command.clone(),
+            environment: self.environment.clone(),
+            project: self.project.to_string(),
+            user: self.user,
+            tier: self.tier,
+            fence: fence_of(self.fence),
+        };
+        app.driver.start(spec).await?;
+        Ok(())
+    }
+}
+
+/// Starts all programs of a deployment, or finds them running.
 ///
 /// # Errors
-/// `FailedPrecondition` with words for people when it cannot run.
-pub async fn start(
-    app: &App,
-    project: ProjectId,
-    id: DeploymentId,
-    folder: PathBuf,
-    process: &Process,
-    fence: i64,
-) -> Result<()> {
-    let spec = StartSpec {
-        instance: id.to_string(),
-        folder,
-        command: process.command().to_vec(),
-        environment: variable::of_deployment(&app.store, &app.master, id).await?,
-        project: project.to_string(),
-        user: project_user::of(&app.store, project, &app.config.users).await?,
-        tier: process.tier(),
-        fence: fence_of(fence),
-    };
-    app.driver.start(spec).await?;
+/// `FailedPrecondition` with words for people when one cannot run.
+pub async fn start(app: &App, project: ProjectId, id: DeploymentId, process: &Process, fence: i64) -> Result<()> {
+    let launch = Launch::prepare(app, project, id, process, fence).await?;
+    let known = instance::of(app, id).await?;
+    let seen = instance::current(app, id, process.instances(), &known).await?;
+    try_join_all(seen.iter().map(|seen| launch.start(app, seen.program, History::default()))).await?;
     Ok(())
 }
 
-/// Waits until the program answers as it should.
+/// Waits until a program answers as it should, and has the next table serve it.
 ///
 /// # Errors
 /// `FailedPrecondition` with what it did instead.
-pub async fn check(app: &App, id: DeploymentId, process: &Process) -> Result<()> {
-    let instance = id.to_string();
+pub async fn check(app: &App, program: Program, process: &Process) -> Result<()> {
+    let name = program.name();
     let driver: &dyn Driver = app.driver.as_ref();
-    let address = match driver.status(&instance).await? {
+    let address = match driver.status(&name).await? {
         Status::Running { address, .. } => address,
         Status::Exited { exit } => return Err(unhealthy(format!("the program {exit}; read its log"))),
         Status::Absent => return Err(unhealthy("the program is not running".to_owned())),
@@ -145,17 +192,23 @@ pub async fn check(app: &App, id: DeploymentId, process: &Process) -> Result<()>
         interval: process.health().interval(),
         successes: 1,
     };
-    let status = || async { driver.status(&instance).await.ok() };
+    let status = || async { driver.status(&name).await.ok() };
     health::check(&address, &check, status).await.map_err(|failure| unhealthy(failure.reason))?;
-    Ok(driver.is_healthy(&instance).await?)
+    driver.is_healthy(&name).await?;
+    app.board.serves(program, address);
+    Ok(())
 }
 
-/// Stops the program of a deployment; its log stays.
+/// Stops the programs of a deployment; their logs stay.
 ///
 /// # Errors
 /// `Conflict` when a later action has it in hand.
-pub async fn stop(app: &App, instance: &str, fence: i64) -> Result<()> {
-    Ok(app.driver.stop(instance, fence_of(fence), app.config.stop_grace).await?)
+pub async fn stop(app: &App, id: DeploymentId, fence: i64) -> Result<()> {
+    let programs: Vec<String> = instance::of(app, id).await?.iter().map(Program::name).collect();
+    let stopped = programs.iter().map(|name| app.driver.stop(name, fence_of(fence), app.config.stop_grace));
+    try_join_all(stopped).await?;
+    app.board.forget_all(id);
+    Ok(())
 }
 
 /// A fence as the runtime counts it.

@@ -1,6 +1,8 @@
 //! What `reeve.toml` may say, by example; it must not repeat how the file is read.
 #![expect(clippy::unwrap_used, reason = "a failed setup fails the test")]
 
+use std::time::Duration;
+
 use super::*;
 use crate::domain::{digest::Digest, manifest::RawEntry};
 
@@ -43,7 +45,14 @@ fn a_process_is_read_with_its_defaults() {
     let Some(Configuration::Process(process)) = ProjectFile::parse(text).unwrap().configuration else { unreachable!() };
     let health = process.health();
     assert_eq!((health.path(), health.timeout().as_secs(), health.interval().as_millis()), ("/", 30, 250));
-    assert_eq!(process.tier(), Tier::Hobby);
+    let probe = health.probe();
+    assert_eq!((probe.interval().as_secs(), probe.timeout().as_secs(), probe.threshold()), (10, 5, 3));
+    assert_eq!((process.tier(), process.instances()), (Tier::Hobby, 1));
+    let text = "[process]\ncommand = ['x']\ninstances = 3\n[health]\nprobe_interval_seconds = 1\nprobe_timeout_seconds = 2\nprobe_threshold = 4";
+    let Some(Configuration::Process(process)) = ProjectFile::parse(text).unwrap().configuration else { unreachable!() };
+    let probe = process.health().probe();
+    assert_eq!((probe.interval().as_secs(), probe.timeout().as_secs(), probe.threshold()), (1, 2, 4));
+    assert_eq!(process.instances(), 3);
     for tier in Tier::ALL {
         let text = format!("[process]\ncommand = ['x']\ntier = '{tier}'");
         let read = ProjectFile::parse(&text).unwrap().configuration.unwrap();
@@ -51,7 +60,9 @@ fn a_process_is_read_with_its_defaults() {
     }
     // What was stored before there were tiers.
     let stored = r#"{"kind":"process","command":["x"],"health":{"path":"/","timeout_seconds":1,"interval_ms":1}}"#;
-    assert!(matches!(serde_json::from_str(stored), Ok(Configuration::Process(old)) if old.tier() == Tier::Hobby));
+    assert!(
+        matches!(serde_json::from_str(stored), Ok(Configuration::Process(old)) if old.tier() == Tier::Hobby && old.instances() == 1)
+    );
 }
 
 #[test]
@@ -99,6 +110,9 @@ fn hostile_and_contradictory_files_are_refused() {
         ("[process]\ncommand = ['']", "too_short"),
         ("[process]\ncommand = [\"a\\u0000b\"]", "characters"),
         ("[process]\ncommand = ['x']\n[health]\npath = \"/a\\r\\nb\"", "path"),
+        ("[process]\ncommand = ['x']\ninstances = 0", "type"),
+        ("[process]\ncommand = ['x']\ninstances = 17", "type"),
+        ("[process]\ncommand = ['x']\n[health]\nprobe_threshold = 0", "type"),
         ("[process]\ncommand = ['x']\n[health]\ntimeout_seconds = 601", "type"),
         ("[process]\ncommand = ['x']\n[health]\ntimeout_seconds = 1.5", "type"),
         ("kind = 'static'\nkind = 'static'", "syntax"),

@@ -73,7 +73,20 @@ words! {
         Delete = "DELETE",
         /// Abort what is under way.
         Cancel = "CANCEL",
+        /// Put a new program in the place of each of its instances, one after the other.
+        Restart = "RESTART",
     }
+}
+
+/// What the decision about an action rests on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Subject {
+    /// Where the deployment is in its life.
+    pub state: State,
+    /// Whether a program serves it, and not files.
+    pub program: bool,
+    /// Whether a restart of its instances is waiting or under way.
+    pub restarting: bool,
 }
 
 /// Why a deployment's state does not allow an action.
@@ -99,6 +112,10 @@ pub enum Refusal {
     ArtifactGone,
     /// It is deleted.
     Deleted,
+    /// No program serves it.
+    Static,
+    /// It does not run.
+    NotRunning,
 }
 
 impl Refusal {
@@ -116,6 +133,8 @@ impl Refusal {
             Self::Finished => "DEPLOYMENT_FINISHED",
             Self::ArtifactGone => "ARTIFACT_GONE",
             Self::Deleted => "DEPLOYMENT_DELETED",
+            Self::Static => "DEPLOYMENT_STATIC",
+            Self::NotRunning => "DEPLOYMENT_NOT_RUNNING",
         }
     }
 
@@ -133,6 +152,8 @@ impl Refusal {
             Self::Finished => "the deployment is finished, there is nothing to stop",
             Self::ArtifactGone => "the deployment's code and assets are gone, deploy them again",
             Self::Deleted => "the deployment is deleted, choose another",
+            Self::Static => "the deployment is files, there is no instance to restart",
+            Self::NotRunning => "the deployment does not run, revive it instead",
         }
     }
 }
@@ -140,11 +161,25 @@ impl Refusal {
 /// The state that follows when the action is accepted, or why it is not.
 ///
 /// Re-deploying leaves the state as it is: what it makes is a new deployment, which begins `QUEUED`. Rolling back to one
-/// that is retired revives it first and moves the alias once it is healthy. Cancelling a revival retires again.
+/// that is retired revives it first and moves the alias once it is healthy. Cancelling a revival retires again. A restart
+/// leaves the state as it is; while it is under way nothing else takes the deployment in hand, and it can be cancelled.
 ///
 /// # Errors
 /// The one reason that tells best what to do instead.
-pub const fn decide(state: State, action: Action) -> Result<State, Refusal> {
+pub const fn decide(subject: Subject, action: Action) -> Result<State, Refusal> {
+    let state = subject.state;
+    if subject.restarting && matches!(state, State::Ready | State::Active) {
+        match action {
+            Action::Cancel => return Ok(state),
+            Action::Restart | Action::Retire | Action::Delete | Action::Rollback => {
+                return Err(match (state, action) {
+                    (State::Active, Action::Retire | Action::Delete | Action::Rollback) => Refusal::Active,
+                    _ => Refusal::InProgress,
+                });
+            }
+            Action::Deploy | Action::Redeploy | Action::Revive => {}
+        }
+    }
     match action {
         Action::Deploy => deploy(state),
         Action::Redeploy => redeploy(state),
@@ -153,6 +188,20 @@ pub const fn decide(state: State, action: Action) -> Result<State, Refusal> {
         Action::Revive => revive(state),
         Action::Delete => delete(state),
         Action::Cancel => cancel(state),
+        Action::Restart => restart(state, subject.program),
+    }
+}
+
+const fn restart(state: State, program: bool) -> Result<State, Refusal> {
+    match state {
+        State::Ready | State::Active if program => Ok(state),
+        State::Ready | State::Active => Err(Refusal::Static),
+        State::Draft | State::Queued | State::Building | State::Starting => Err(Refusal::NotReady),
+        State::Reviving => Err(Refusal::InProgress),
+        State::Retired => Err(Refusal::NotRunning),
+        State::Failed => Err(Refusal::Failed),
+        State::Cancelled | State::Skipped => Err(Refusal::Finished),
+        State::Deleted => Err(Refusal::Deleted),
     }
 }
 
@@ -245,19 +294,19 @@ mod tests {
 
     /// One row a state, one column an action in the order of `Action::ALL`; `!` marks a refusal.
     const TABLE: &str = "
-        state     DEPLOY        REDEPLOY       ROLLBACK    RETIRE       REVIVE       DELETE       CANCEL
-        DRAFT     QUEUED        !NOT_READY     !NOT_READY  !NOT_READY   !NOT_READY   DELETED      CANCELLED
-        QUEUED    !IN_PROGRESS  !IN_PROGRESS   !NOT_READY  !NOT_READY   !NOT_READY   !IN_PROGRESS CANCELLED
-        BUILDING  !IN_PROGRESS  !IN_PROGRESS   !NOT_READY  !NOT_READY   !NOT_READY   !IN_PROGRESS CANCELLED
-        STARTING  !IN_PROGRESS  !IN_PROGRESS   !NOT_READY  !NOT_READY   !NOT_READY   !IN_PROGRESS CANCELLED
-        READY     !NOT_DRAFT    READY          ACTIVE      RETIRED      !RUNNING     DELETED      !FINISHED
-        ACTIVE    !NOT_DRAFT    ACTIVE         !ACTIVE     !ACTIVE      !RUNNING     !ACTIVE      !FINISHED
-        FAILED    !NOT_DRAFT    FAILED         !FAILED     !FINISHED    !FAILED      DELETED      !FINISHED
-        CANCELLED !NOT_DRAFT    !ARTIFACT_GONE !FINISHED   !FINISHED    !FINISHED    DELETED      !FINISHED
-        SKIPPED   !NOT_DRAFT    SKIPPED        !FINISHED   !FINISHED    !FINISHED    DELETED      !FINISHED
-        RETIRED   !NOT_DRAFT    RETIRED        REVIVING    !RETIRED     REVIVING     DELETED      !FINISHED
-        REVIVING  !NOT_DRAFT    REVIVING       REVIVING    !IN_PROGRESS !IN_PROGRESS !IN_PROGRESS RETIRED
-        DELETED   !DELETED      !DELETED       !DELETED    !DELETED     !DELETED     !DELETED     !DELETED
+        state     DEPLOY        REDEPLOY       ROLLBACK    RETIRE       REVIVE       DELETE       CANCEL RESTART
+        DRAFT     QUEUED        !NOT_READY     !NOT_READY  !NOT_READY   !NOT_READY   DELETED      CANCELLED !NOT_READY
+        QUEUED    !IN_PROGRESS  !IN_PROGRESS   !NOT_READY  !NOT_READY   !NOT_READY   !IN_PROGRESS CANCELLED !NOT_READY
+        BUILDING  !IN_PROGRESS  !IN_PROGRESS   !NOT_READY  !NOT_READY   !NOT_READY   !IN_PROGRESS CANCELLED !NOT_READY
+        STARTING  !IN_PROGRESS  !IN_PROGRESS   !NOT_READY  !NOT_READY   !NOT_READY   !IN_PROGRESS CANCELLED !NOT_READY
+        READY     !NOT_DRAFT    READY          ACTIVE      RETIRED      !RUNNING     DELETED      !FINISHED READY
+        ACTIVE    !NOT_DRAFT    ACTIVE         !ACTIVE     !ACTIVE      !RUNNING     !ACTIVE      !FINISHED ACTIVE
+        FAILED    !NOT_DRAFT    FAILED         !FAILED     !FINISHED    !FAILED      DELETED      !FINISHED !FAILED
+        CANCELLED !NOT_DRAFT    !ARTIFACT_GONE !FINISHED   !FINISHED    !FINISHED    DELETED      !FINISHED !FINISHED
+        SKIPPED   !NOT_DRAFT    SKIPPED        !FINISHED   !FINISHED    !FINISHED    DELETED      !FINISHED !FINISHED
+        RETIRED   !NOT_DRAFT    RETIRED        REVIVING    !RETIRED     REVIVING     DELETED      !FINISHED !NOT_RUNNING
+        REVIVING  !NOT_DRAFT    REVIVING       REVIVING    !IN_PROGRESS !IN_PROGRESS !IN_PROGRESS RETIRED !IN_PROGRESS
+        DELETED   !DELETED      !DELETED       !DELETED    !DELETED     !DELETED     !DELETED     !DELETED !DELETED
     ";
 
     #[test]
@@ -271,7 +320,8 @@ mod tests {
             let state = State::parse(row[0]);
             states.extend(state);
             for (action, wanted) in Action::ALL.into_iter().zip(&row[1..]) {
-                let decided = state.map(|state| match decide(state, action) {
+                let of = |state| Subject { state, program: true, restarting: false };
+                let decided = state.map(|state| match decide(of(state), action) {
                     Ok(next) => next.as_str().to_owned(),
                     Err(refusal) => format!("!{}", refusal.code().trim_start_matches("DEPLOYMENT_")),
                 });
@@ -280,6 +330,22 @@ mod tests {
             assert_eq!(row.len(), 1 + Action::ALL.len(), "{}", row[0]);
         }
         assert_eq!(states, State::ALL);
+    }
+
+    #[test]
+    fn one_that_is_restarted_is_in_hand() {
+        for state in [State::Ready, State::Active] {
+            let restarting = Subject { state, program: true, restarting: true };
+            assert_eq!(decide(restarting, Action::Cancel), Ok(state));
+            assert_eq!(decide(restarting, Action::Redeploy), Ok(state));
+            assert_eq!(decide(restarting, Action::Restart), Err(Refusal::InProgress));
+            let refusal = if state == State::Active { Refusal::Active } else { Refusal::InProgress };
+            for action in [Action::Retire, Action::Delete, Action::Rollback] {
+                assert_eq!(decide(restarting, action), Err(refusal), "{action:?}");
+            }
+            let files = Subject { state, program: false, restarting: false };
+            assert_eq!(decide(files, Action::Restart), Err(Refusal::Static));
+        }
     }
 
     #[test]

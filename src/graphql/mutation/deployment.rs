@@ -223,10 +223,18 @@ impl DeploymentMutation {
         done(ctx, &input, |app, op, id| Box::pin(deployment::delete(app, op, id))).await
     }
 
-    /// Stops what is under way. Nothing is left of a deployment that has not served yet; one that was being revived stays retired. Requires `deployment.cancel`.
+    /// Stops what is under way. Nothing is left of a deployment that has not served yet; one that was being revived stays retired; of
+    /// one that is being restarted, the instances that are left keep their programs. Requires `deployment.cancel`.
     #[graphql(directive = requires::apply("deployment.cancel".into(), "id".into()))]
     async fn cancel_deployment(&self, ctx: &Context<'_>, input: DeploymentInput) -> Result<DeploymentPayload> {
         done(ctx, &input, |app, op, id| Box::pin(deployment::cancel(app, op, id))).await
+    }
+
+    /// Puts a new program in the place of each instance of a deployment, one after the other: each has to answer its health check
+    /// before visitors are sent to it, and the one before serves to the end those it has. Requires `instance.restart`.
+    #[graphql(directive = requires::apply("instance.restart".into(), "id".into()))]
+    async fn restart_instances(&self, ctx: &Context<'_>, input: DeploymentInput) -> Result<DeploymentPayload> {
+        done(ctx, &input, |app, op, id| Box::pin(deployment::restart(app, op, id))).await
     }
 
     /// Brings a deployment's version to another environment of its project, as a new deployment that becomes the active one there

@@ -108,6 +108,6 @@ async fn followed<C: Held>(
     from: &log::From,
 ) -> Result<BoxStream<'static, Result<LogLine>>> {
     let (guard, permit) = Guard::<C>::judge(ctx, whose.0).await?;
-    let lines = log::deployment(Arc::clone(&request(ctx).app), permit, whose, from)?;
+    let lines = log::deployment(Arc::clone(&request(ctx).app), permit, whose, from).await?;
     Ok(guard.over(lines.map(|line| line.map(LogLine::from))).boxed())
 }

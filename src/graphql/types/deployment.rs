@@ -9,6 +9,7 @@ use entities::values;
 
 use super::deployment_action::{AvailableAction, DeploymentAction, DeploymentEvent, available};
 use super::deployment_build::DeploymentBuild;
+use super::deployment_instance::DeploymentInstance;
 use super::difference::DeploymentDifferences;
 use super::environment::url;
 use super::log::{LogKind, LogLine, lines, place};
@@ -208,6 +209,13 @@ impl Deployment {
         let from = place(most, before, after, since)?;
         let lines = service::log::page(app(ctx), op(ctx), self.0.id, kind.into(), from, most).await?;
         Ok(lines.into_iter().map(Into::into).collect())
+    }
+
+    /// Its programs on this machine, by number; none if it is files. Requires `log.view`.
+    #[graphql(directive = requires::apply("log.view".into(), "id".into()))]
+    async fn instances(&self, ctx: &Context<'_>) -> Result<Vec<DeploymentInstance>> {
+        let all = service::instance::list(app(ctx), op(ctx), self.0.id).await?;
+        Ok(all.into_iter().map(Into::into).collect())
     }
 
     /// What was measured of its requests, a point every so many minutes, over the last hour if no time is given; kept for a

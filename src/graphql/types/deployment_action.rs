@@ -13,6 +13,7 @@ use crate::authz::Capability;
 use crate::domain::deployment::state;
 use crate::error::Result;
 use crate::graphql::context::loaders;
+use crate::store;
 
 /// What may be done to a deployment.
 #[derive(Enum, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +33,8 @@ pub(in crate::graphql) enum DeploymentActionKind {
     Delete,
     /// Stop what is under way and leave nothing behind: `cancelDeployment`.
     Cancel,
+    /// Put a new program in the place of each of its instances: `restartInstances`.
+    Restart,
 }
 
 /// Why something happens to a deployment.
@@ -44,6 +47,8 @@ pub(in crate::graphql) enum DeploymentCause {
     Visit,
     /// Its project's retention says so.
     Policy,
+    /// Its program ended by itself or was sick.
+    Upkeep,
 }
 
 /// Where an accepted action stands.
@@ -138,8 +143,11 @@ pub(super) async fn available(ctx: &Context<'_>, row: &entities::deployment::Mod
     let held = mask(ctx, row.environment_id.into()).await?;
     let is_draft = row.state == values::DeploymentState::Draft;
     let incomplete = is_draft && loaders(ctx).complete_drafts.one(row.id).await?.is_none();
+    // Beside a restart nothing else is accepted on a deployment, so it is the newest.
+    let newest = loaders(ctx).actions.one(row.id).await?;
+    let subject = store::deployment::subject(row, newest.is_some_and(|action| is_restart_in_hand(&action)));
     let of = |action, asked, needed| {
-        let refusal = match state::decide(row.state.into(), asked) {
+        let refusal = match state::decide(subject, asked) {
             Err(refusal) => Some(refusal.message().to_owned()),
             Ok(_) if !held.contains(needed) => Some(lacks(needed)),
             Ok(_) if incomplete && asked == Action::Deploy => Some("files have not arrived yet".to_owned()),
@@ -155,13 +163,41 @@ pub(super) async fn available(ctx: &Context<'_>, row: &entities::deployment::Mod
         of(DeploymentActionKind::Revive, Action::Revive, Capability::DeploymentRevive),
         of(DeploymentActionKind::Delete, Action::Delete, Capability::DeploymentDelete),
         of(DeploymentActionKind::Cancel, Action::Cancel, Capability::DeploymentCancel),
+        of(DeploymentActionKind::Restart, Action::Restart, Capability::InstanceRestart),
     ])
 }
 
-/// Something that happened to a deployment: it came to a state.
+fn is_restart_in_hand(action: &action::Model) -> bool {
+    use values::ActionState::{Cancelled, Failed, Queued, Running, Skipped, Succeeded, Undoing};
+    action.kind == values::ActionKind::Restart
+        && match action.state {
+            Queued | Running | Undoing => true,
+            Succeeded | Failed | Cancelled | Skipped => false,
+        }
+}
+
+/// What an event tells of a deployment.
+#[derive(Enum, Clone, Copy, PartialEq, Eq)]
+#[graphql(remote = "values::DeploymentEventKind")]
+pub(in crate::graphql) enum DeploymentEventKind {
+    /// It came to a state.
+    State,
+    /// An instance failed its health checks.
+    Unhealthy,
+    /// An instance answers its health checks again.
+    Recovered,
+    /// An instance ended by itself.
+    Crashed,
+    /// An instance ended as it wanted more memory than it may have.
+    OutOfMemory,
+    /// An instance was started again.
+    Restarted,
+}
+
+/// Something that happened to a deployment: it came to a state, or something happened to one of its instances.
 pub(in crate::graphql) struct DeploymentEvent(pub(super) deployment_event::Model);
 
-/// Something that happened to a deployment: it came to a state.
+/// Something that happened to a deployment: it came to a state, or something happened to one of its instances.
 #[Object]
 impl DeploymentEvent {
     /// Global id.
@@ -169,7 +205,17 @@ impl DeploymentEvent {
         ID(self.0.id.to_string())
     }
 
-    /// The state that it came to.
+    /// What it tells.
+    async fn kind(&self) -> DeploymentEventKind {
+        self.0.kind.into()
+    }
+
+    /// To which of its instances it happened, from 1; none when it happened to the deployment.
+    async fn instance(&self) -> Option<i32> {
+        self.0.instance
+    }
+
+    /// The state that it came to, or was in when something happened to an instance.
     async fn state(&self) -> DeploymentState {
         self.0.state.into()
     }
@@ -190,7 +236,7 @@ impl DeploymentEvent {
         Ok(loaders(ctx).users.one(actor).await?.map(|row| User((*row).clone())))
     }
 
-    /// The reason that was given, or why it failed.
+    /// The reason that was given, why it failed, or what was seen of an instance.
     async fn detail(&self) -> Option<&str> {
         self.0.detail.as_deref()
     }

@@ -9,6 +9,7 @@ pub(super) mod deploy_hook;
 pub(super) mod deployment;
 pub(super) mod deployment_action;
 pub(super) mod deployment_build;
+mod deployment_instance;
 pub(super) mod difference;
 pub(super) mod domain;
 pub(super) mod edge;

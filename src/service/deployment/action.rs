@@ -27,7 +27,8 @@ struct Begun<C> {
 async fn begin<C: Held>(op: &Op, operation: &'static str, id: DeploymentId, action: Action) -> Result<Begun<C>> {
     let (write, permit) = op.change::<C>(operation, id).await?;
     let row = store::deployment::lock(&write, &permit, id).await?;
-    let next = state::decide(row.state.into(), action).map_err(refused)?;
+    let restarting = store::in_hand::is_restarting(&write, id).await?;
+    let next = state::decide(store::deployment::subject(&row, restarting), action).map_err(refused)?;
     Ok(Begun { write, permit, row, next })
 }
 
@@ -103,7 +104,7 @@ pub async fn promote(app: &App, op: &Op, id: DeploymentId, to: EnvironmentId) ->
         let message = "a deployment is promoted to another environment of its project";
         return Err(Error::invalid("environmentId", "not_a_sibling", message));
     }
-    match state::decide(source.state.into(), Action::Rollback) {
+    match state::decide(store::deployment::subject(&source, false), Action::Rollback) {
         Ok(_) | Err(Refusal::Active) => {}
         Err(refusal) => return Err(refused(refusal)),
     }
@@ -197,6 +198,19 @@ pub async fn delete(app: &App, op: &Op, id: DeploymentId) -> Result<Model> {
     begun.accept(app, op, ActionKind::Delete).await
 }
 
+/// Accepts that each instance gets a new program, one after the other, so that nobody is kept waiting.
+///
+/// # Errors
+/// `FailedPrecondition` by its state, or when a restart is under way; `Forbidden`, `NotFound` by `instance.restart`.
+pub async fn restart(app: &App, op: &Op, id: DeploymentId) -> Result<Model> {
+    let Begun { mut write, permit, row, .. } =
+        begin::<cap::InstanceRestart>(op, "instance.restart", id, Action::Restart).await?;
+    accept(op, &mut write, &permit, &row, Wanted::plain(ActionKind::Restart)).await?;
+    write.commit().await?;
+    app.accepted.notify_one();
+    Ok(row)
+}
+
 /// Accepts that what is under way stops: nothing is left of a deployment that has not served yet, and one that was being
 /// revived stays retired. What is under way is undone by whoever works on it; the state follows.
 ///
@@ -206,7 +220,7 @@ pub async fn cancel(app: &App, op: &Op, id: DeploymentId) -> Result<Model> {
     let mut begun = begin::<cap::DeploymentCancel>(op, "deployment.cancel", id, Action::Cancel).await?;
     let Stopped { running, .. } = store::action::stop(&mut begun.write, &begun.permit, id).await?;
     let Begun { mut write, permit, mut row, next } = begun;
-    if running == 0 {
+    if running == 0 && next != State::from(row.state) {
         row = store::deployment::set_state(&mut write, &permit, &row, next).await?;
     }
     if next == State::Cancelled {
@@ -229,7 +243,7 @@ pub async fn by_itself(app: &App, id: DeploymentId, kind: ActionKind, cause: Cau
         ActionKind::Retire => ("deployment.retire", Action::Retire),
         ActionKind::Revive => ("deployment.revive", Action::Revive),
         ActionKind::Delete => ("deployment.delete", Action::Delete),
-        ActionKind::Deploy | ActionKind::Redeploy | ActionKind::Rollback | ActionKind::Cancel => {
+        ActionKind::Deploy | ActionKind::Redeploy | ActionKind::Rollback | ActionKind::Cancel | ActionKind::Restart => {
             return Err(Error::Internal("nothing but upkeep happens by itself".to_owned()));
         }
     };
@@ -238,7 +252,8 @@ pub async fn by_itself(app: &App, id: DeploymentId, kind: ActionKind, cause: Cau
     entry.details = serde_json::json!({ "cause": cause_word(cause) });
     let mut write = app.store.write(entry).await?;
     let Some(row) = upkeep::lock(&write, id).await? else { return Ok(false) };
-    let Ok(next) = state::decide(row.state.into(), asked) else { return Ok(false) };
+    let restarting = store::in_hand::is_restarting(&write, id).await?;
+    let Ok(next) = state::decide(store::deployment::subject(&row, restarting), asked) else { return Ok(false) };
     let scope = row.environment_id.into();
     let known = facts::of_scopes(&write, &[scope]).await?;
     write.concerns(scope, &known);
@@ -255,6 +270,7 @@ fn cause_word(cause: Cause) -> &'static str {
         Cause::User => "user",
         Cause::Visit => "visit",
         Cause::Policy => "policy",
+        Cause::Upkeep => "upkeep",
     }
 }
 

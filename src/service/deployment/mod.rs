@@ -11,7 +11,9 @@ use entities::values::{DeploymentKind, DeploymentState};
 mod action;
 pub mod difference;
 
-pub use action::{Rollback, by_itself, cancel, delete, deploy, promote, redeploy, retire, revive, rollback, unpin};
+pub use action::{
+    Rollback, by_itself, cancel, delete, deploy, promote, redeploy, restart, retire, revive, rollback, unpin,
+};
 
 use super::{App, variable};
 use crate::authn::tokens;

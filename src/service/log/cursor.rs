@@ -8,8 +8,8 @@ use entities::ids::DeploymentEventId;
 use crate::error::{Error, Result};
 
 /// Longest text that is looked at, and most places in it.
-const LONGEST: usize = 4096;
-const MOST_PLACES: usize = 16;
+const LONGEST: usize = 8192;
+const MOST_PLACES: usize = 64;
 
 /// How far somebody has read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -83,15 +83,15 @@ mod tests {
     #[test]
     fn a_place_is_found_again_and_nothing_else_is_one() {
         let mut cursor = Cursor::default();
-        for number in 0..40 {
+        for number in 0..160 {
             cursor.reach(&format!("dep_{number}"), number);
             cursor.reach("dep_0", number);
         }
         assert_eq!(cursor.instances().count(), MOST_PLACES);
-        assert_eq!((cursor.place("dep_0"), cursor.place("dep_39"), cursor.place("dep_1")), (Some(39), Some(39), None));
+        assert_eq!((cursor.place("dep_0"), cursor.place("dep_159"), cursor.place("dep_1")), (Some(159), Some(159), None));
         assert!(Cursor::parse("after", &cursor.text()).is_ok_and(|read| read == cursor));
         let encoded = |text: &str| data_encoding::BASE64URL_NOPAD.encode(text.as_bytes());
-        for bad in ["", "?", "AAA", &encoded("x dep_1=1"), &encoded(" dep_1"), &encoded(" dep_1=-1"), &"A".repeat(5000)]
+        for bad in ["", "?", "AAA", &encoded("x dep_1=1"), &encoded(" dep_1"), &encoded(" dep_1=-1"), &"A".repeat(9000)]
         {
             let empty = bad.is_empty();
             assert_eq!(Cursor::parse("after", bad).is_ok(), empty, "{bad}");

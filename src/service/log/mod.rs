@@ -10,7 +10,8 @@ use chrono::{DateTime, Utc};
 use entities::ids::DeploymentId;
 
 use self::cursor::Cursor;
-use super::{App, instance};
+use super::App;
+use super::instance::{self, Program};
 use crate::authz::cap;
 use crate::error::{Error, Result};
 use crate::op::Op;
@@ -33,11 +34,23 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The instances that write it.
-    fn instances(self, id: DeploymentId) -> Vec<String> {
+    /// The instances that write it, or have written it and are still on record.
+    async fn instances(self, app: &App, id: DeploymentId) -> Result<Vec<String>> {
         match self {
-            Self::Runtime => vec![instance::program(id)],
-            Self::Build => vec![instance::build(id)],
+            Self::Runtime => {
+                let mut programs = instance::of(app, id).await?;
+                programs.sort_unstable();
+                Ok(programs.iter().map(Program::name).collect())
+            }
+            Self::Build => Ok(vec![instance::build(id)]),
+        }
+    }
+
+    /// Whether an instance writes it.
+    fn is_written_by(self, id: DeploymentId, name: &str) -> bool {
+        match self {
+            Self::Runtime => name.parse::<Program>().is_ok_and(|program| program.deployment == id),
+            Self::Build => name == instance::build(id),
         }
     }
 }
@@ -92,7 +105,7 @@ pub async fn page(app: &App, op: &Op, id: DeploymentId, kind: Kind, from: From, 
             store::deployment::get(op.store(), &permit, id).await?
         }
     };
-    let mut reader = Reader::begin(&kind.instances(row.id), &from)?;
+    let mut reader = Reader::begin(app, (row.id, kind), &from).await?;
     reader.read(app, most).await
 }
 
@@ -103,11 +116,11 @@ struct Reader {
 }
 
 impl Reader {
-    /// Over the logs of these instances, from the beginning that somebody has chosen.
-    fn begin(instances: &[String], from: &From) -> Result<Self> {
+    /// Over a log of a deployment, from the beginning that somebody has chosen.
+    async fn begin(app: &App, (id, kind): (DeploymentId, Kind), from: &From) -> Result<Self> {
         let named = |field: &str, text: &str| {
             let cursor = Cursor::parse(field, text)?;
-            if cursor.instances().any(|name| !instances.iter().any(|instance| instance == name)) {
+            if cursor.instances().any(|name| !kind.is_written_by(id, name)) {
                 return Err(Error::invalid(field, "of_another_log", "this is a cursor of another log"));
             }
             Ok(cursor)
@@ -117,15 +130,15 @@ impl Reader {
             From::After(text) => (named("after", text)?, false),
             From::Before(text) => (named("before", text)?, true),
         };
-        let sources = instances.iter().map(|name| {
-            let place = cursor.place(name).unwrap_or(0);
+        let sources = kind.instances(app, id).await?.into_iter().map(|name| {
+            let place = cursor.place(&name).unwrap_or(0);
             let from = match from {
                 From::Last(lines) => LogFrom::Last(*lines),
                 From::Since(at) => LogFrom::Since(at.timestamp_millis()),
                 From::After(_) | From::Before(_) if before => LogFrom::Before(place),
                 From::After(_) | From::Before(_) => LogFrom::Mark(LogMark::after(place)),
             };
-            (name.clone(), from)
+            (name, from)
         });
         Ok(Self { sources: sources.collect(), cursor: if before { Cursor::default() } else { cursor } })
     }
@@ -163,9 +176,14 @@ impl Reader {
         Ok(shown)
     }
 
-    /// Goes over to the logs of other instances, each from where it was left, or from its beginning.
+    /// Goes on with the logs of these instances: one that was read already from there, another from where it was left once, or
+    /// from its beginning.
     fn turn_to(&mut self, instances: Vec<String>) {
-        let from = |name: &String| LogFrom::Mark(LogMark::after(self.cursor.place(name).unwrap_or(0)));
+        let before = std::mem::take(&mut self.sources);
+        let from = |name: &String| {
+            let read = before.iter().find(|(known, _)| known == name).map(|(_, from)| *from);
+            read.unwrap_or_else(|| LogFrom::Mark(LogMark::after(self.cursor.place(name).unwrap_or(0))))
+        };
         self.sources = instances.into_iter().map(|name| (name.clone(), from(&name))).collect();
     }
 }

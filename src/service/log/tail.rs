@@ -27,8 +27,9 @@ const SEEK_SWITCH: Duration = Duration::from_millis(400);
 enum Whose {
     /// That of one deployment, until nothing more can come.
     Deployment(DeploymentId, Kind),
-    /// Those of whichever deployments the environment's link points to, one after the other.
-    Active(VecDeque<(DeploymentEventId, DeploymentId)>),
+    /// Those of whichever deployments the environment's link points to, one after the other: the one that is read, and those
+    /// that come next.
+    Active(Option<DeploymentId>, VecDeque<(DeploymentEventId, DeploymentId)>),
 }
 
 /// A log that is being followed.
@@ -46,13 +47,13 @@ struct Tail<C> {
 ///
 /// # Errors
 /// `InvalidInput` for a cursor of another log.
-pub fn deployment<C: Held>(
+pub async fn deployment<C: Held>(
     app: Arc<App>,
     permit: Permit<C>,
     (id, kind): (DeploymentId, Kind),
     from: &From,
 ) -> Result<impl Stream<Item = Result<Shown>> + Send + use<C>> {
-    let reader = Reader::begin(&kind.instances(id), from)?;
+    let reader = Reader::begin(&app, (id, kind), from).await?;
     let whose = Whose::Deployment(id, kind);
     Ok(Tail { app, permit, whose, reader, waiting: VecDeque::new(), due: clock::instant() }.lines())
 }
@@ -73,9 +74,11 @@ pub async fn environment<C: Held>(
     };
     let mut switches: VecDeque<_> = deployment_event::switches(&app.store, &permit, cursor.switch).await?.into();
     let mut reader = Reader { sources: Vec::new(), cursor };
+    let mut read = None;
     if let Some((switch, id)) = switches.pop_front() {
         reader.cursor.switch = Some(switch);
-        reader.turn_to(Kind::Runtime.instances(id));
+        read = Some(id);
+        reader.turn_to(Kind::Runtime.instances(&app, id).await?);
         for (_, source) in &mut reader.sources {
             match from {
                 From::Last(lines) => *source = LogFrom::Last(*lines),
@@ -84,7 +87,7 @@ pub async fn environment<C: Held>(
             }
         }
     }
-    let whose = Whose::Active(switches);
+    let whose = Whose::Active(read, switches);
     Ok(Tail { app, permit, whose, reader, waiting: VecDeque::new(), due: clock::instant() }.lines())
 }
 
@@ -107,16 +110,20 @@ impl<C: Held> Tail<C> {
             }
             // First whether more can come, then what has come: a program that ends in between has said its last word.
             let over = self.seek().await?;
+            if let Whose::Deployment(id, _) | Whose::Active(Some(id), _) = self.whose {
+                let kind = if let Whose::Deployment(_, kind) = self.whose { kind } else { Kind::Runtime };
+                self.reader.turn_to(kind.instances(&self.app, id).await?);
+            }
             self.waiting = self.reader.read(&self.app, BITE).await?.into();
             if !self.waiting.is_empty() {
                 continue;
             }
             // What the one before said last came first.
-            if let Whose::Active(switches) = &mut self.whose
+            if let Whose::Active(read, switches) = &mut self.whose
                 && let Some((switch, id)) = switches.pop_front()
             {
                 self.reader.cursor.switch = Some(switch);
-                self.reader.turn_to(Kind::Runtime.instances(id));
+                *read = Some(id);
                 continue;
             }
             if over {
@@ -138,7 +145,7 @@ impl<C: Held> Tail<C> {
                 let (id, kind) = (*id, *kind);
                 self.is_over(id, kind).await
             }
-            Whose::Active(switches) => {
+            Whose::Active(_, switches) => {
                 self.due = now + SEEK_SWITCH;
                 let known = switches.back().map(|(switch, _)| *switch).or(self.reader.cursor.switch);
                 let found = deployment_event::switches(&self.app.store, &self.permit, known).await?;
@@ -174,7 +181,7 @@ impl<C: Held> Tail<C> {
                 | DeploymentState::Reviving,
             ) => false,
         };
-        for instance in kind.instances(id) {
+        for instance in kind.instances(&self.app, id).await? {
             if matches!(self.app.driver.status(&instance).await?, Status::Running { .. }) {
                 return Ok(false);
             }

@@ -9,22 +9,28 @@ use serde_json::Value;
 
 /// A program, the shim above it, and the first process behind its walls in between.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Running {
-    pub(super) shim: i32,
-    pub(super) child: i32,
-    pub(super) init: Option<i32>,
+pub(crate) struct Running {
+    pub(crate) shim: i32,
+    pub(crate) child: i32,
+    pub(crate) init: Option<i32>,
 }
 
 impl Running {
     /// All of them.
-    pub(super) fn pids(self) -> impl Iterator<Item = i32> {
+    pub(crate) fn pids(self) -> impl Iterator<Item = i32> {
         [self.shim, self.child].into_iter().chain(self.init)
     }
 }
 
-/// The programs that are on record and live, by deployment.
+/// The programs that are on record and live, by deployment; of several instances only one.
 pub(super) fn on_record(data: &Path) -> BTreeMap<String, Running> {
-    names(&data.join("instances")).into_iter().filter_map(|id| Some((id.clone(), recorded(data, &id)?))).collect()
+    let of = |(name, running): (String, Running)| (name.split('-').next().unwrap().to_owned(), running);
+    programs(data).into_iter().map(of).collect()
+}
+
+/// The same, by their own names.
+pub(crate) fn programs(data: &Path) -> BTreeMap<String, Running> {
+    names(&data.join("instances")).into_iter().filter_map(|name| Some((name.clone(), recorded(data, &name)?))).collect()
 }
 
 fn recorded(data: &Path, id: &str) -> Option<Running> {
@@ -47,7 +53,7 @@ fn started(pid: i32) -> Option<u64> {
 
 /// Every process that works in the data folder: shims and programs, whoever knows of them or not. Behind walls a release of
 /// this folder is mounted.
-pub(super) fn processes(data: &Path) -> BTreeSet<i32> {
+pub(crate) fn processes(data: &Path) -> BTreeSet<i32> {
     let data = data.canonicalize().unwrap();
     let releases = format!("{}/releases/", data.file_name().unwrap().display());
     let works_there = |pid: &i32| {
@@ -76,7 +82,7 @@ fn pids() -> impl Iterator<Item = i32> {
 }
 
 /// Kills everything that works in the data folder, as a power cut would.
-pub(super) fn cut_power(data: &Path) {
+pub(crate) fn cut_power(data: &Path) {
     // What is killed is gone a moment later; after a power cut it is gone.
     loop {
         let left = processes(data);

@@ -4,7 +4,7 @@ mod crash;
 mod failing;
 mod full;
 mod kill;
-mod machine;
+pub(crate) mod machine;
 mod outage;
 pub(crate) mod program;
 pub(crate) mod site;

@@ -2,6 +2,7 @@
 
 mod health;
 mod hygiene;
+mod instances;
 mod policy;
 mod process;
 mod static_site;

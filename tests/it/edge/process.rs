@@ -9,7 +9,8 @@ use std::{
 
 use reeve::domain::tier::Tier;
 use reeve::runtime::{
-    Driver, ExitCause, LogFrom, LogLine, LogStream, RuntimeError, StartSpec, Status, process::ProcessDriver,
+    Driver, Exit, ExitCause, History, LogFrom, LogLine, LogStream, RuntimeError, StartSpec, Status,
+    process::ProcessDriver,
 };
 
 use super::support::eventually;
@@ -35,6 +36,8 @@ impl Machine {
     fn spec(&self, script: &str, fence: u64) -> StartSpec {
         StartSpec {
             instance: "d1".to_owned(),
+            number: 2,
+            history: History::default(),
             folder: self.release(),
             command: ["sh", "-c", script].map(str::to_owned).to_vec(),
             environment: vec![("GREETING".to_owned(), "hello".to_owned())],
@@ -206,7 +209,9 @@ async fn output_and_environment_are_what_was_agreed() {
         log.iter().filter(|line| line.stream == LogStream::Stdout).map(|line| line.text.as_str()).collect();
     assert_eq!(lines[0], "out");
     let names: Vec<&str> = lines[1].split(' ').filter(|name| !matches!(*name, "_" | "OLDPWD" | "SHLVL" | "")).collect();
-    assert_eq!(names, ["GREETING", "HOME", "HOST", "LANG", "PATH", "PORT", "PWD", "REEVE_STORAGE", "TMPDIR"]);
+    let agreed =
+        ["GREETING", "HOME", "HOST", "LANG", "PATH", "PORT", "PWD", "REEVE_INSTANCE", "REEVE_STORAGE", "TMPDIR"];
+    assert_eq!(names, agreed);
     assert_eq!(lines[2], "hello 127.0.0.1");
     assert_eq!(Path::new(lines[3]).canonicalize().unwrap(), machine.release().canonicalize().unwrap());
     assert!(lines[4].starts_with(&"x".repeat(16 * 1024)) && lines[4].ends_with("x … [cut]"), "cut, and visibly");
@@ -320,4 +325,39 @@ async fn a_killed_shim_leaves_a_program_that_is_found_and_ended() {
     assert_eq!(driver.status("d1").await.unwrap(), running);
     driver.remove("d1", 2).await.unwrap();
     assert!(!alive(&second));
+}
+
+#[tokio::test]
+async fn an_heir_takes_over_the_log_and_knows_its_history() {
+    let machine = Machine::new();
+    let driver = machine.driver();
+    driver.start(machine.spec("echo old $REEVE_INSTANCE; exit 4", 1)).await.unwrap();
+    assert_eq!(exited(&driver).await, ExitCause::Code(4));
+    let run = driver.run("d1").await.unwrap().unwrap();
+    assert_eq!((run.number, run.history, run.stopping), (2, History::default(), false));
+    assert!(run.since_ms > 0 && driver.usage("d1").await.unwrap().is_none());
+    let last_exit = Some(Exit { cause: ExitCause::Code(4), at_ms: 7 });
+    let history = History { restarts: 3, last_exit };
+    let heir = StartSpec { instance: "d1-new".to_owned(), history, ..machine.spec("echo new; exec sleep 1000", 1) };
+    driver.start(heir).await.unwrap();
+    assert_eq!(driver.run("d1-new").await.unwrap().unwrap().history, history, "it is kept with the run");
+    assert!(driver.usage("d1-new").await.unwrap().is_some_and(|usage| usage.memory_bytes > 0));
+    let texts = |lines: Vec<reeve::runtime::LogLine>| lines.into_iter().map(|line| line.text).collect::<Vec<_>>();
+    crate::harness::eventually("both have printed", async || {
+        let lines = driver.log("d1-new", 10).await.unwrap();
+        (!lines.is_empty()).then_some(())
+    })
+    .await;
+    let (read, mark) = driver.log_on("d1", LogFrom::Last(10)).await.unwrap();
+    assert_eq!(texts(read), ["old 2"]);
+    assert_eq!(driver.inherit("d1-new", "d1", 0).await, Err(RuntimeError::StaleFence { recorded: 1 }));
+    for _ in 0..2 {
+        driver.inherit("d1-new", "d1", 1).await.unwrap();
+    }
+    assert_eq!(driver.list().await.unwrap(), ["d1-new"]);
+    assert_eq!(texts(driver.log("d1-new", 10).await.unwrap()), ["old 2", "new"]);
+    let read_on = driver.log_on("d1-new", LogFrom::Mark(mark)).await.unwrap().0;
+    assert_eq!(texts(read_on), ["new"], "whoever followed the one before reads on");
+    driver.stop("d1-new", 1, GRACE).await.unwrap();
+    assert!(driver.run("d1-new").await.unwrap().unwrap().stopping);
 }

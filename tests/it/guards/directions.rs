@@ -26,11 +26,11 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "service",
         &[
-            "acme", "audit", "authn", "authz", "config", "dns", "domain", "error", "mail", "op", "post", "runtime",
+            "acme", "audit", "authn", "authz", "config", "dns", "domain", "error", "mail", "op", "post", "reach", "runtime",
             "store", "sys",
         ],
     ),
-    ("tasks", &["acme", "domain", "edge", "error", "reach", "runtime", "service", "store", "sys", "workflow"]),
+    ("tasks", &["acme", "domain", "edge", "error", "runtime", "service", "store", "sys", "workflow"]),
     ("workflow", &["audit", "domain", "edge", "error", "runtime", "service", "store", "sys", "tasks"]),
     ("graphql", &["authz", "domain", "error", "op", "runtime", "service", "store", "sys"]),
     ("http", &["domain", "error", "graphql", "op", "service", "store", "sys"]),

@@ -60,7 +60,8 @@ print(made)
     let alive = inside(world.data.path(), &world.mallory.deployment.id);
     assert!((2..=257).contains(&alive.len()), "{} processes", alive.len());
     // With its shim everything goes, whatever it ignores.
-    let record = world.data.path().join("instances").join(&world.mallory.deployment.id).join("pid.json");
+    let record =
+        world.data.path().join("instances").join(format!("{}-1-0", world.mallory.deployment.id)).join("pid.json");
     let record: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(record).unwrap()).unwrap();
     kill(Pid::from_raw(i32::try_from(record["shim"]["pid"].as_i64().unwrap()).unwrap()), Signal::SIGKILL).unwrap();
     eventually("the bomb is gone", async || {

@@ -138,7 +138,7 @@ pub(super) async fn run(server: &RealServer, tenant: &Tenant, code: &str) -> Res
 }
 
 /// Whether a server in production starts here; otherwise what it says.
-async fn is_isolated() -> &'static Result<(), String> {
+pub(super) async fn is_isolated() -> &'static Result<(), String> {
     static FOUND: OnceCell<Result<(), String>> = OnceCell::const_new();
     FOUND.get_or_init(|| started(&["--production"], &[])).await
 }

@@ -1,15 +1,20 @@
 //! Every action in every state: what comes of it, or why it is refused. What the table says is written out, and proved to be
 //! complete, beside the function that decides it; here the program is held to it.
 
-use reeve::domain::deployment::state::{Action, State, decide};
+use reeve::domain::deployment::state::{Action, Refusal, State, Subject};
 use serde_json::{Value, json};
 
 use super::{Ground, document};
 use crate::durability::program::Mood;
 use crate::harness::{Deployment, ROLLBACK};
 
-/// Brings a deployment into a state, on a ground that holds where this state passes quickly.
-async fn bring(ground: &Ground, state: State) -> Deployment {
+/// What comes of an action on a deployment on which nothing is under way but what its state says.
+fn decide(state: State, action: Action, program: bool) -> Result<State, Refusal> {
+    reeve::domain::deployment::state::decide(Subject { state, program, restarting: false }, action)
+}
+
+/// Brings a deployment into a state, on a ground that holds where this state passes quickly; one of a program where it has to be.
+async fn bring(ground: &Ground, state: State, program: bool) -> Deployment {
     let environment = ground.environment().await;
     match state {
         State::Draft => ground.page(&environment, "v1").await,
@@ -36,7 +41,10 @@ async fn bring(ground: &Ground, state: State) -> Deployment {
             deployment
         }
         State::Active | State::Ready | State::Retired => {
-            let deployment = ground.page(&environment, "v1").await;
+            let deployment = match program {
+                true => ground.program(&environment, "v1", Mood::Well).await,
+                false => ground.page(&environment, "v1").await,
+            };
             ground.deploy(&deployment).await;
             ground.settled(&deployment.id, "ACTIVE").await;
             if state != State::Active {
@@ -102,9 +110,13 @@ fn asked(action: Action, deployment: &Deployment) -> (&'static str, Value) {
     let id = &deployment.id;
     match action {
         Action::Rollback => (ROLLBACK, json!({ "input": { "id": id, "reason": "to try" } })),
-        Action::Deploy | Action::Redeploy | Action::Retire | Action::Revive | Action::Delete | Action::Cancel => {
-            (document(action.as_str()), json!({ "input": { "id": id } }))
-        }
+        Action::Deploy
+        | Action::Redeploy
+        | Action::Retire
+        | Action::Revive
+        | Action::Delete
+        | Action::Cancel
+        | Action::Restart => (document(action.as_str()), json!({ "input": { "id": id } })),
     }
 }
 
@@ -118,12 +130,12 @@ fn let_go(ground: &Ground, deployment: &Deployment, state: State) {
 }
 
 async fn every_action_in(ground: &Ground, state: State) {
-    let deployment = bring(ground, state).await;
+    let deployment = bring(ground, state, false).await;
     let offered = ground.read(&deployment.id).await["availableActions"].clone();
     for action in Action::ALL {
         let cell = format!("{} {}", state.as_str(), action.as_str());
         let offer = offered.as_array().unwrap().iter().find(|offer| offer["action"] == action.as_str());
-        let decided = decide(state, action);
+        let decided = decide(state, action, false);
         assert_eq!(offer.unwrap()["allowed"], decided.is_ok(), "{cell}: what is offered is what is done");
         let Err(refusal) = decided else { continue };
         let (document, variables) = asked(action, &deployment);
@@ -137,10 +149,11 @@ async fn every_action_in(ground: &Ground, state: State) {
     }
     let_go(ground, &deployment, state);
     for action in Action::ALL {
-        if decide(state, action).is_err() {
+        let program = action == Action::Restart;
+        if decide(state, action, program).is_err() {
             continue;
         }
-        let deployment = bring(ground, state).await;
+        let deployment = bring(ground, state, program).await;
         let (document, variables) = asked(action, &deployment);
         let data = ground.ada.ok(document, variables).await;
         let cancels = action == Action::Cancel;
@@ -155,7 +168,7 @@ async fn every_action_in(ground: &Ground, state: State) {
             (State::Reviving, Action::Cancel) => "RETIRED",
             (_, Action::Cancel) => "CANCELLED",
             (State::Reviving, Action::Redeploy) => "READY",
-            (state, Action::Redeploy) => state.as_str(),
+            (state, Action::Redeploy | Action::Restart) => state.as_str(),
         };
         if cancels {
             ground.go_on();

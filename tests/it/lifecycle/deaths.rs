@@ -1,7 +1,7 @@
 //! Death at every step of the actions that move no link: the server is killed at the place, comes back, and ends what was
 //! accepted. The places come from the tables of steps, so that a new step is tried as well.
 
-use reeve::workflow::{Step, deploy, remove, revive};
+use reeve::workflow::{Step, deploy, remove, restart, revive};
 use serde_json::json;
 
 use super::{Ground, document};
@@ -63,7 +63,7 @@ async fn dies(case: Case) {
     let newest = &data["environment"]["deployments"]["nodes"][0];
     let (id, link, end, answer) = match case.verb {
         "REDEPLOY" => (newest["id"].as_str().unwrap(), newest["url"].as_str().unwrap(), "READY", "v1"),
-        "REVIVE" => (deployment.id.as_str(), deployment.url.as_str(), "READY", "v1"),
+        "REVIVE" | "RESTART" => (deployment.id.as_str(), deployment.url.as_str(), "READY", "v1"),
         "DELETE" => (deployment.id.as_str(), deployment.url.as_str(), "DELETED", "unknown_host"),
         "CANCEL" => (deployment.id.as_str(), deployment.url.as_str(), "CANCELLED", "stopped"),
         _ => (deployment.id.as_str(), deployment.url.as_str(), "RETIRED", "v1"),
@@ -103,6 +103,13 @@ async fn deploying_again_survives_death_at_every_step() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn deleting_survives_death_at_every_step() {
     every(cases("DELETE", "delete", remove::DELETE), dies).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn restarting_survives_death_at_every_step() {
+    let mut all = cases("RESTART", "restart", restart::STEPS);
+    all.extend(restart::PLACES.map(|place| Case { verb: "RESTART", place: format!("restart.roll.{place}") }));
+    every(all, dies).await;
 }
 
 /// And on the way back from what was under way.

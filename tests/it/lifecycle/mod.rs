@@ -1,8 +1,12 @@
 //! The life of deployments, told through the API of a real server: every action in every state, retirement and revival.
 
 mod cells;
+mod crowd;
 mod deaths;
+mod health;
 mod history;
+mod instances;
+mod restarts;
 mod visits;
 
 use std::path::PathBuf;
@@ -13,12 +17,13 @@ use crate::durability::program::{Mood, page, project_file, source};
 use crate::harness::{Client, DEPLOY, Deployment, Environment, RealServer, eventually, text, visit};
 
 /// The mutations that take nothing but a deployment.
-pub(super) const VERBS: [(&str, &str); 6] = [
+pub(super) const VERBS: [(&str, &str); 7] = [
     ("DEPLOY", "mutation($input: DeployInput!) { deploy(input: $input) { deployment { id state } } }"),
     ("REDEPLOY", "mutation($input: DeploymentInput!) { redeploy(input: $input) { deployment { id state } } }"),
     ("RETIRE", "mutation($input: DeploymentInput!) { retireDeployment(input: $input) { deployment { id state } } }"),
     ("REVIVE", "mutation($input: DeploymentInput!) { reviveDeployment(input: $input) { deployment { id state } } }"),
     ("DELETE", "mutation($input: DeploymentInput!) { deleteDeployment(input: $input) { deployment { id state } } }"),
+    ("RESTART", "mutation($input: DeploymentInput!) { restartInstances(input: $input) { deployment { id state } } }"),
     ("CANCEL", "mutation($input: DeploymentInput!) { cancelDeployment(input: $input) { deployment { id state } } }"),
 ];
 

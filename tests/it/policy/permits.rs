@@ -71,6 +71,12 @@ impl Things {
     }
 
     pub(super) fn reads(&self) -> Vec<Call> {
+        let mut all = self.reads_of_scopes();
+        all.extend(self.reads_of_deployments());
+        all
+    }
+
+    fn reads_of_scopes(&self) -> Vec<Call> {
         let call =
             |field, document, id: &str, onlooker| Call { field, document, variables: json!({ "id": id }), onlooker };
         let environment = &self.environment.id;
@@ -118,26 +124,8 @@ impl Things {
                 "ok",
             ),
             call(
-                "Deployment.events",
-                "query($id: ID!) { deployment(id: $id) { events { nodes { id state } } } }",
-                deployment,
-                "ok",
-            ),
-            call(
-                "Deployment.differences",
-                "query($id: ID!) { deployment(id: $id) { differences(since: $id) { settings { name } files { added } } } }",
-                deployment,
-                "ok",
-            ),
-            call(
                 "DeploymentDifferences.variables",
                 "query($id: ID!) { deployment(id: $id) { differences(since: $id) { variables { name } } } }",
-                deployment,
-                "FORBIDDEN",
-            ),
-            call(
-                "Deployment.metrics",
-                "query($id: ID!) { deployment(id: $id) { metrics { requests } } }",
                 deployment,
                 "FORBIDDEN",
             ),
@@ -159,7 +147,6 @@ impl Things {
                 environment,
                 "FORBIDDEN",
             ),
-            call("Deployment.log", "query($id: ID!) { deployment(id: $id) { log { text } } }", deployment, "FORBIDDEN"),
             call(
                 "Project.variables",
                 "query($id: ID!) { project(id: $id) { variables { name } } }",

@@ -6,6 +6,40 @@ use serde_json::{Value, json};
 use super::permits::{Call, Things};
 
 impl Things {
+    /// What is read of the deployment beside the deployment itself.
+    pub(super) fn reads_of_deployments(&self) -> Vec<Call> {
+        let deployment = &self.deployment.id;
+        let call =
+            |field, document, id: &str, onlooker| Call { field, document, variables: json!({ "id": id }), onlooker };
+        vec![
+            call(
+                "Deployment.events",
+                "query($id: ID!) { deployment(id: $id) { events { nodes { id state } } } }",
+                deployment,
+                "ok",
+            ),
+            call(
+                "Deployment.differences",
+                "query($id: ID!) { deployment(id: $id) { differences(since: $id) { settings { name } files { added } } } }",
+                deployment,
+                "ok",
+            ),
+            call(
+                "Deployment.metrics",
+                "query($id: ID!) { deployment(id: $id) { metrics { requests } } }",
+                deployment,
+                "FORBIDDEN",
+            ),
+            call(
+                "Deployment.instances",
+                "query($id: ID!) { deployment(id: $id) { instances { number } } }",
+                deployment,
+                "FORBIDDEN",
+            ),
+            call("Deployment.log", "query($id: ID!) { deployment(id: $id) { log { text } } }", deployment, "FORBIDDEN"),
+        ]
+    }
+
     /// What is changed of things and of the environment beside its deployments.
     pub(super) fn changes_of_environments(&self) -> Vec<Call> {
         let call = |field, document, input: Value, onlooker| Call {
@@ -141,6 +175,10 @@ impl Things {
                 "mutation($input: DeploymentInput!) { deleteDeployment(input: $input) { deployment { id } } }",
             ),
             (
+                "Mutation.restartInstances",
+                "mutation($input: DeploymentInput!) { restartInstances(input: $input) { deployment { id } } }",
+            ),
+            (
                 "Mutation.cancelDeployment",
                 "mutation($input: DeploymentInput!) { cancelDeployment(input: $input) { deployment { id } } }",
             ),
@@ -159,6 +197,7 @@ pub(super) fn of_owner(field: &str) -> &'static str {
         | "Mutation.retireDeployment"
         | "Mutation.reviveDeployment"
         | "Mutation.deleteDeployment"
+        | "Mutation.restartInstances"
         | "Mutation.cancelDeployment" => "FAILED_PRECONDITION",
         "Mutation.promoteDeployment" => "INVALID_INPUT",
         _ => "ok",
