@@ -12,8 +12,8 @@ use tokio::sync::watch;
 
 use super::{
     DrainReport, StillRouted,
-    policy::Policy,
-    routes::RouteTable,
+    policy::{self, Policy, Rules},
+    routes::{RouteTable, TargetSpec},
     target::{Claim, Target},
     tls::Certificate,
 };
@@ -24,6 +24,7 @@ struct Live {
     targets: HashMap<String, Arc<Target>>,
     certificates: HashMap<String, Certificate>,
     policies: HashMap<String, Arc<Policy>>,
+    rules: HashMap<String, Arc<Rules>>,
     challenges: HashMap<String, String>,
 }
 
@@ -62,6 +63,13 @@ impl Table {
         visited.map(|target| target.route.deployment.clone()).collect()
     }
 
+    /// The deployments that sleep.
+    pub(super) fn asleep(&self) -> HashSet<String> {
+        let live = self.live.load();
+        let asleep = live.targets.values().filter(|target| matches!(target.route.target, TargetSpec::Asleep));
+        asleep.map(|target| target.route.deployment.clone()).collect()
+    }
+
     /// Makes `table` the one that is served and begins to drain what it no longer holds. Gives the targets that now
     /// drain. Not to be called by two at once.
     pub(super) fn apply(&self, table: &RouteTable) -> Vec<Arc<Target>> {
@@ -80,11 +88,18 @@ impl Table {
         let kept: HashSet<*const Target> = targets.values().map(Arc::as_ptr).collect();
         let retired: Vec<Arc<Target>> =
             before.targets.values().filter(|old| !kept.contains(&Arc::as_ptr(old))).cloned().collect();
+        // The one before may have been read already.
+        let certificates = table.certificates.iter().map(|(host, certificate)| {
+            let kept = before.certificates.get(host).filter(|old| *old == certificate);
+            (host.clone(), kept.unwrap_or(certificate).clone())
+        });
+        let rules = policy::rules(table, &before.rules);
         self.live.store(Arc::new(Live {
             base_domain: table.base_domain.to_ascii_lowercase(),
             targets,
-            certificates: table.certificates.clone(),
-            policies: table.policies.clone(),
+            certificates: certificates.collect(),
+            policies: policy::policies(table, &rules),
+            rules,
             challenges: table.challenges.clone(),
         }));
         self.retired().extend(retired.iter().cloned());

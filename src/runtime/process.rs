@@ -243,6 +243,21 @@ impl ProcessDriver {
         let _ = tokio::task::spawn_blocking(move || cgroups.remove(&name)).await;
     }
 
+    /// Stops every program that runs, for when nobody else may change anything; how many there were.
+    ///
+    /// # Errors
+    /// What was left running, and why.
+    pub async fn stop_all(&self, grace: Duration) -> Result<usize, RuntimeError> {
+        let stops = self.instances()?.into_iter().map(async |name| {
+            let instance = Instance::named(&self.state, &name)?;
+            let Some(_lock) = lock(&instance).await? else { return Ok(0) };
+            let running = matches!(status(&instance), Status::Running { .. });
+            self.end(&instance, &name, grace).await?;
+            Ok(usize::from(running))
+        });
+        futures_util::future::try_join_all(stops).await.map(|stopped| stopped.into_iter().sum())
+    }
+
     async fn remove_instance(&self, name: &str, fence: u64) -> Result<(), RuntimeError> {
         let instance = Instance::named(&self.state, name)?;
         let Some(_lock) = lock(&instance).await? else { return Ok(()) };

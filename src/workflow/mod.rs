@@ -4,7 +4,7 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
-use crate::edge::EdgeHandle;
+use crate::edge::Edge;
 use crate::error::Result;
 use crate::service::App;
 use crate::store::action::Lease;
@@ -23,7 +23,7 @@ pub struct Workshop {
     /// The program.
     pub app: Arc<App>,
     /// What serves.
-    pub edge: EdgeHandle,
+    pub edge: Edge,
     /// What tells the edge.
     pub publisher: Arc<Publisher>,
 }
