@@ -69,6 +69,8 @@ pub async fn find(folder: &Path) -> io::Result<Option<Found>> {
     let messages = wire::messages(stream)?;
     match tokio::time::timeout(GREETING, Found::greeted(messages)).await.unwrap_or(Err(ErrorKind::TimedOut.into())) {
         Ok(found) => Ok(Some(found)),
+        // It was ending.
+        Err(error) if matches!(error.kind(), ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset) => Ok(None),
         Err(error) => {
             tracing::error!(%error, pid, "the edge does not answer and is ended");
             if let Some(pid) = pid {

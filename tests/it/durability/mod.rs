@@ -1,8 +1,11 @@
 //! What survives: switches under load, and death at every step.
 
 mod crash;
+mod crowd;
 mod failing;
+mod kept;
 mod kill;
+mod load;
 mod machine;
 pub(crate) mod program;
 pub(crate) mod site;

@@ -48,6 +48,12 @@ impl Site {
         self.ada.http = self.server.client().http;
     }
 
+    /// The same with another copy of the program.
+    pub(super) async fn start_again_as(&mut self, program: &std::path::Path) {
+        self.server.start_again_as(program).await;
+        self.ada.http = self.server.client().http;
+    }
+
     /// A draft with all its files.
     pub(super) async fn draft(&self, version: &str, mood: Mood) -> Deployment {
         let (file, content, toml) = match self.kind {
@@ -152,6 +158,15 @@ impl Site {
         assert_eq!(machine::processes(self.data.path()), known, "processes, against those on record");
         assert_eq!(machine::releases(self.data.path()), expected, "releases");
     }
+}
+
+/// Waits until a deployment is in this state and nothing is under way on it.
+pub(super) async fn reaches(ada: &Client, id: &str, state: &str) {
+    eventually(&format!("{id} is {state}"), async || {
+        let found = ada.ok(DEPLOYMENT, json!({ "id": id })).await["deployment"].clone();
+        (found["state"] == state && found["action"]["state"] == "SUCCEEDED").then_some(())
+    })
+    .await;
 }
 
 /// Checks what a visitor saw from the first answer of a restarted server on: programs may be adopted first, then the old

@@ -95,6 +95,18 @@ impl RealServer {
         self.program = run(command, &self.output).await;
     }
 
+    /// The same, of another copy of the program.
+    pub(crate) async fn start_again_as(&mut self, program: &Path) {
+        let mut command = Command::new(program);
+        set_up(&mut command, &self.data, &self.database, self.program.api, self.program.edge);
+        self.program = run(command, &self.output).await;
+    }
+
+    /// With the next start the edge listens here.
+    pub(crate) fn moves_to(&mut self, edge: SocketAddr) {
+        self.program.edge = edge;
+    }
+
     /// Waits until the program has ended by itself.
     pub(crate) async fn ended(&mut self) {
         tokio::time::timeout(PATIENCE, self.program.child.wait()).await.unwrap().unwrap();
