@@ -1,5 +1,6 @@
 //! What survives: switches under load, and death at every step.
 
+mod back;
 mod crash;
 mod crowd;
 mod failing;
