@@ -9,16 +9,12 @@ use std::{
     io::{self, ErrorKind},
     net::{SocketAddr, TcpListener},
     os::unix::fs::OpenOptionsExt,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::Stdio,
     sync::Arc,
     time::Duration,
 };
 
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
 use tokio::{
     net::UnixStream,
     process::{Child, Command},
@@ -27,122 +23,19 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    found::{Found, connect, find},
     process::{self, LOG},
     routes::{RouteTable, TargetSpec},
-    wire::{self, Answer, Call, Hello, Messages, SOCKET, Said, Setup, Site, Told},
+    wire::{self, Answer, Call, Messages, Said, Setup, Site, Told},
 };
-use crate::{
-    reach,
-    sys::{clock, env},
-};
+use crate::sys::{clock, env};
 
-/// An edge answers at once, unless it hangs.
-const GREETING: Duration = Duration::from_secs(5);
 /// Until a process that was started can be spoken to, and until it serves.
-const START: Duration = Duration::from_secs(20);
+const START: Duration = Duration::from_secs(30);
 /// Between two looks whether it can.
 const PAUSE: Duration = Duration::from_millis(5);
 /// Before another attempt to start one.
 const AGAIN: Duration = Duration::from_millis(500);
-/// An edge that is being left closes what is silent within seconds.
-const LEAVING: Duration = Duration::from_secs(10);
-
-/// The edge that was there before.
-pub struct Found {
-    messages: Messages,
-    hello: Hello,
-    listeners: Vec<TcpListener>,
-}
-
-/// Looks for the edge of a data folder. One that does not answer is ended.
-///
-/// # Errors
-/// The socket is another user's, or cannot be used.
-pub async fn find(folder: &Path) -> io::Result<Option<Found>> {
-    let socket = folder.join(SOCKET);
-    let stream = match connect(&socket).await {
-        Ok(stream) => stream,
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    let pid = stream.peer_cred()?.pid();
-    let messages = wire::messages(stream)?;
-    match tokio::time::timeout(GREETING, Found::greeted(messages)).await.unwrap_or(Err(ErrorKind::TimedOut.into())) {
-        Ok(found) => Ok(Some(found)),
-        // It was ending.
-        Err(error) if matches!(error.kind(), ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset) => Ok(None),
-        Err(error) => {
-            tracing::error!(%error, pid, "the edge does not answer and is ended");
-            if let Some(pid) = pid {
-                let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
-            }
-            Ok(None)
-        }
-    }
-}
-
-/// Ends the edge of a data folder, if there is one; what has not ended after `grace` is cut. Whether there was one.
-///
-/// # Errors
-/// The socket is another user's, or the edge went away without an answer.
-pub async fn stop(folder: &Path, grace: Duration) -> io::Result<bool> {
-    let Some(mut found) = find(folder).await? else { return Ok(false) };
-    found.agree(&[], &Setup::default()).await?;
-    found.ask(Call::Stop { grace }).await?;
-    Ok(true)
-}
-
-async fn connect(socket: &Path) -> io::Result<UnixStream> {
-    let (short, _folder) = reach::short(socket)?;
-    UnixStream::connect(short).await
-}
-
-impl Found {
-    async fn greeted(mut messages: Messages) -> io::Result<Self> {
-        let listeners = wire::take(messages.get_ref()).await?;
-        let hello = wire::next(&mut messages).await?;
-        Ok(Self { messages, hello, listeners })
-    }
-
-    /// The listening socket of this edge for an address, if it has one; for port 0, any on the same host.
-    pub fn listener(&self, address: SocketAddr) -> Option<io::Result<TcpListener>> {
-        let fits = |at: SocketAddr| at == address || address.port() == 0 && at.ip() == address.ip();
-        let listener = self.listeners.iter().find(|listener| listener.local_addr().is_ok_and(fits))?;
-        Some(listener.try_clone())
-    }
-
-    /// Has the edge close its listeners before another takes its place: where that needs an address that overlaps.
-    pub async fn release(mut self) {
-        self.listeners.clear();
-        self.leave(Setup::default()).await;
-    }
-
-    /// Gives the edge what it is to serve with, unless it knows that already.
-    async fn agree(&mut self, listeners: &[TcpListener], setup: &Setup) -> io::Result<()> {
-        wire::give(self.messages.get_ref(), listeners).await?;
-        wire::send(&mut self.messages, setup).await
-    }
-
-    async fn ask(&mut self, call: Call) -> io::Result<Answer> {
-        wire::send(&mut self.messages, &Said::<RouteTable>::Call(0, call)).await?;
-        loop {
-            if let Told::Answer(_, answer) = wire::next(&mut self.messages).await? {
-                return Ok(answer);
-            }
-        }
-    }
-
-    /// Waits until no request comes to this edge any more, since another has its listeners.
-    async fn leave(mut self, setup: Setup) {
-        let left = async {
-            self.agree(&[], &setup).await?;
-            self.ask(Call::Leave).await
-        };
-        if let Err(error) = tokio::time::timeout(LEAVING, left).await.unwrap_or(Err(ErrorKind::TimedOut.into())) {
-            tracing::warn!(%error, "the edge before did not say that it has left");
-        }
-    }
-}
 
 /// What an edge is started with.
 pub struct NewEdge {
@@ -177,10 +70,7 @@ impl NewEdge {
     async fn linked(&self, found: Option<Found>) -> io::Result<(Link, Option<Found>)> {
         let build = wire::build()?;
         match found {
-            Some(mut found) if self.is(&found, &build)? => {
-                found.agree(&[], &self.setup).await?;
-                Ok((Link::new(found), None))
-            }
+            Some(found) if self.is(&found, &build)? => Ok((Link::new(found), None)),
             old => Ok((self.start().await?, old)),
         }
     }
@@ -199,8 +89,8 @@ impl NewEdge {
         let log = OpenOptions::new().create(true).append(true).mode(0o600).open(self.folder.join(LOG))?;
         let child = self.spawn(log)?;
         let started = tokio::time::timeout(START, async {
-            let mut found = Found::greeted(wire::messages(self.reached(child).await?)?).await?;
-            found.agree(&self.listeners, &self.setup).await?;
+            let mut found = Found::met(wire::messages(self.reached(child).await?)?).await?;
+            found.give(&self.listeners, &self.setup).await?;
             Ok(Link::new(found))
         });
         started.await.unwrap_or(Err(ErrorKind::TimedOut.into()))
@@ -281,7 +171,7 @@ impl Opened {
     ) -> io::Result<Apart> {
         let Self { wanted, link, old } = self;
         let address = wanted.listeners.first().ok_or(ErrorKind::InvalidInput)?.local_addr()?;
-        let (version, setup, closing) = (routes.borrow().version, wanted.setup.clone(), CancellationToken::new());
+        let (version, closing) = (routes.borrow().version, CancellationToken::new());
         let (calls, asked) = mpsc::unbounded_channel();
         let (acknowledge, applied) = watch::channel(0);
         let keeper = Keeper { wanted, routes, wake, asked, pending: HashMap::new(), number: 0, acknowledge };
@@ -290,7 +180,7 @@ impl Opened {
         let apart = Apart { calls, applied, address, closing };
         tokio::time::timeout(START, apart.applied(version)).await.map_err(|_| ErrorKind::TimedOut)?;
         if let Some(old) = old {
-            old.leave(setup).await;
+            old.leave().await;
         }
         Ok(apart)
     }
@@ -332,7 +222,7 @@ impl Keeper {
     async fn again(&self) -> io::Result<Link> {
         let (link, old) = self.wanted.linked(find(&self.wanted.folder).await?).await?;
         if let Some(old) = old {
-            tokio::spawn(old.leave(self.wanted.setup.clone()));
+            tokio::spawn(old.leave());
         }
         Ok(link)
     }

@@ -8,6 +8,7 @@ mod compress;
 mod conditional;
 mod connector;
 mod forward;
+mod found;
 mod gate;
 mod handle;
 mod headers;
@@ -25,7 +26,8 @@ pub mod tls;
 mod tunnel;
 mod wire;
 
-pub use apart::{Apart, Found, NewEdge, Opened, find, stop};
+pub use apart::{Apart, NewEdge, Opened};
+pub use found::{Found, find, stop};
 pub use handle::Edge;
 pub use wire::Setup;
 

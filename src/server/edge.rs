@@ -82,7 +82,7 @@ async fn listen(config: &Config, found: Option<&Found>) -> Result<Vec<TcpListene
         let kept = found.and_then(|found| found.listener(address));
         listeners.push(match kept {
             Some(kept) => kept.map_err(|error| unavailable(&error))?,
-            None => super::listen(address).await?.into_std().map_err(|error| unavailable(&error))?,
+            None => super::listen(address).await.map_err(advised)?.into_std().map_err(|error| unavailable(&error))?,
         });
     }
     Ok(listeners)
@@ -133,6 +133,13 @@ fn within(
         edge.serve_tls(tls?)?;
     }
     Ok(edge)
+}
+
+/// It may be the edge of a server that is long gone.
+fn advised(error: Error) -> Error {
+    let Error::Unavailable(text) = error else { return error };
+    let advice = "an edge goes on without its server until `reeve stop` is run over the same data folder";
+    Error::Unavailable(format!("{text}; {advice}"))
 }
 
 fn unavailable(error: &std::io::Error) -> Error {
