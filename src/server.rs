@@ -23,7 +23,7 @@ use crate::runtime::process::ProcessDriver;
 use crate::runtime::{Driver, Machine};
 use crate::service::keys::Keys;
 use crate::service::session::Limits;
-use crate::service::{App, vault};
+use crate::service::{App, artifact, vault};
 use crate::store::{Store, action, git_request};
 use crate::sys::random;
 use crate::tasks::routes::Publisher;
@@ -166,6 +166,7 @@ pub async fn start(config: Config, place: EdgePlace) -> Result<Server> {
         master,
         limits,
         artifacts,
+        announced: artifact::Announced::default(),
         driver,
         dns,
         accepted: Arc::new(Notify::new()),
@@ -187,6 +188,7 @@ pub async fn start(config: Config, place: EdgePlace) -> Result<Server> {
     action::release_all(&app.store, &owner).await?;
     git_request::release_all(&app.store, &owner).await?;
     tasks.spawn(tasks::git::run(app.clone(), owner.clone(), stop.clone()));
+    tasks.spawn(tasks::metrics::run(app.clone(), edge.clone(), owner.clone(), stop.clone()));
     let shop = Arc::new(Workshop { app: app.clone(), edge: edge.clone(), publisher: publisher.clone() });
     tasks.spawn(engine::run(shop, owner, stop.clone()));
     tasks.spawn(tasks::certificates::run(app.clone(), publisher.clone(), stop.clone()));

@@ -41,6 +41,7 @@ pub mod session;
 pub mod signing_key;
 pub mod team;
 pub mod team_member;
+pub mod traffic_sample;
 pub mod transfer;
 pub mod user;
 pub mod variable;

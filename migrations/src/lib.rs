@@ -18,6 +18,7 @@ mod m0012_project_users;
 mod m0013_variables;
 mod m0014_edge;
 mod m0015_git;
+mod m0019_metrics;
 
 /// Every migration, in order.
 pub struct Migrator;
@@ -41,6 +42,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0013_variables::Migration),
             Box::new(m0014_edge::Migration),
             Box::new(m0015_git::Migration),
+            Box::new(m0019_metrics::Migration),
         ]
     }
 }

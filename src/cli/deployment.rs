@@ -30,9 +30,8 @@ const WATCH: &str = "query Watch($id: ID!) { deployment(id: $id) { ...deployment
 
 const LOG: &str = "query Log($id: ID!, $last: Int!) { deployment(id: $id) { log(last: $last) { at stream text } } }";
 
-/// How often the server is asked: at first quickly, since static sites are done in a moment.
-const POLL: [Duration; 4] =
-    [Duration::from_millis(200), Duration::from_millis(200), Duration::from_millis(300), Duration::from_millis(500)];
+/// How often the server is asked, in milliseconds: at first quickly, since static sites are done in a moment.
+const POLL: [u64; 6] = [20, 40, 80, 160, 300, 500];
 /// How long the server may be away while one waits: a restart, an upgrade.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Lines of the log that a failure shows.
@@ -204,7 +203,7 @@ async fn wait(client: &Client, output: Output, begun: Deployment) -> Result<Depl
             return Ok(now);
         }
         pause = polls.next().unwrap_or(pause);
-        tokio::time::sleep(pause).await;
+        tokio::time::sleep(Duration::from_millis(pause)).await;
         match client.query::<WatchAnswer>(&[WATCH, FIELDS].concat(), json!({ "id": now.id })).await {
             Ok(answer) => {
                 now = answer.deployment;

@@ -3,6 +3,7 @@
 pub mod configuration;
 pub mod custom_domain;
 pub mod deployment;
+pub mod difference;
 pub mod digest;
 pub mod edge_settings;
 pub mod email;
@@ -14,6 +15,7 @@ pub mod name;
 pub mod password;
 pub mod path;
 pub mod tier;
+pub mod traffic;
 pub mod variable;
 
 pub use invalid::{Invalid, quote};

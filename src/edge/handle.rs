@@ -1,11 +1,16 @@
 //! The edge as the control plane has it, wherever it runs. It must not know what for.
 
-use std::{collections::HashSet, net::SocketAddr, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    net::SocketAddr,
+    time::Duration,
+};
 
 use super::{
     Apart, DrainReport, EdgeHandle, StillRouted,
     wire::{Answer, Call},
 };
+use crate::domain::traffic::Traffic;
 
 /// What is not answered in this time is not known.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -72,6 +77,14 @@ impl Edge {
         match tokio::time::timeout(PATIENCE, self.ask(Call::TakeVisited)).await {
             Ok(Some(Answer::Visited(visited))) => visited,
             _ => HashSet::new(),
+        }
+    }
+
+    /// What was counted of each deployment's requests since this was asked last.
+    pub async fn take_traffic(&self) -> HashMap<String, Traffic> {
+        match tokio::time::timeout(PATIENCE, self.ask(Call::TakeTraffic)).await {
+            Ok(Some(Answer::Counted(traffic))) => traffic,
+            _ => HashMap::new(),
         }
     }
 

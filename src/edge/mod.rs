@@ -12,6 +12,7 @@ mod found;
 mod gate;
 mod handle;
 mod headers;
+mod meter;
 mod pages;
 mod park;
 mod policy;
@@ -31,7 +32,13 @@ pub use found::{Found, find, stop};
 pub use handle::Edge;
 pub use wire::Setup;
 
-use std::{collections::HashSet, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    io,
+    net::SocketAddr,
+    sync::Arc,
+    time::Duration,
+};
 
 use serde::{Deserialize, Serialize};
 use tokio::{
@@ -48,6 +55,7 @@ use self::{
     target::Target,
     wire::{Answer, Call},
 };
+use crate::domain::traffic::Traffic;
 
 /// A drained target's report is kept this long for a workflow that asks late.
 const REPORT_KEPT: Duration = Duration::from_secs(60);
@@ -222,6 +230,11 @@ impl EdgeHandle {
         self.shared.table.take_visited()
     }
 
+    /// What was counted of each deployment's requests since this was asked last.
+    pub fn take_traffic(&self) -> HashMap<String, Traffic> {
+        self.shared.table.take_traffic()
+    }
+
     /// Requests, streams and tunnels on a deployment, both serving and draining.
     pub fn in_flight(&self, deployment: &str) -> usize {
         self.shared.table.in_flight(deployment)
@@ -236,6 +249,7 @@ impl EdgeHandle {
             }
             Call::InFlight { deployment } => Answer::InFlight(self.in_flight(&deployment)),
             Call::TakeVisited => Answer::Visited(self.take_visited()),
+            Call::TakeTraffic => Answer::Counted(self.take_traffic()),
             Call::Leave => {
                 self.leave().await;
                 Answer::Done

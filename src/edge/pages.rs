@@ -46,8 +46,13 @@ struct Words<'a> {
 }
 
 impl Problem {
+    /// The status.
+    pub(super) fn status(&self) -> StatusCode {
+        self.told().0
+    }
+
     /// The status, and the same in a word for programs.
-    fn status(&self) -> (StatusCode, &'static str) {
+    fn told(&self) -> (StatusCode, &'static str) {
         match self {
             Problem::BadRequest(_) => (StatusCode::BAD_REQUEST, "bad_request"),
             Problem::RequestTimeout => (StatusCode::REQUEST_TIMEOUT, "request_timeout"),
@@ -209,7 +214,7 @@ impl Form {
 /// The answer to a request that no deployment answers.
 pub(super) fn page(problem: &Problem, asked: &Asked<'_>) -> Response<ResponseBody> {
     let words = problem.words();
-    let (status, code) = problem.status();
+    let (status, code) = problem.told();
     let request_id = asked.request_id.to_str().unwrap_or_default();
     let (kind, body) = match asked.accept {
         Form::Html => ("text/html; charset=utf-8", html(problem, &words, asked.host, request_id)),
@@ -254,7 +259,7 @@ fn html(problem: &Problem, words: &Words<'_>, host: &str, request_id: &str) -> S
     let values = [
         ("refresh", refresh),
         ("title", escape(words.title)),
-        ("status", problem.status().0.as_u16().to_string()),
+        ("status", problem.told().0.as_u16().to_string()),
         ("text", escape(words.text)),
         ("advice", escape(words.advice)),
         ("host", escape(host)),

@@ -116,7 +116,7 @@ impl End {
 impl Process {
     async fn run(mut self, control: UnixListener, mut woken: mpsc::Receiver<String>) -> io::Result<()> {
         let mut terminate = signal(SignalKind::terminate())?;
-        let mut untold = 0;
+        let (mut look, mut untold) = (tokio::time::interval(LOOK), 0);
         let end = loop {
             tokio::select! {
                 came = control.accept() => {
@@ -140,7 +140,7 @@ impl Process {
                     }
                 },
                 Some(deployment) = woken.recv() => self.tell(Told::Wake(deployment)),
-                () = tokio::time::sleep(LOOK) => {
+                _ = look.tick() => {
                     tidy_log(&self.folder);
                     untold = if self.edge.is_none() && self.session.is_none() { untold + 1 } else { 0 };
                     if let Some(end) = self.unwanted(untold) {

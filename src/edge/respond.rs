@@ -8,6 +8,7 @@ use hyper::{
     body::Incoming,
     header::{AUTHORIZATION, CONNECTION, CONTENT_TYPE, HeaderValue, LOCATION},
 };
+use tokio::time::Instant;
 
 use super::{
     Shared,
@@ -20,6 +21,7 @@ use super::{
     park::{self, Visitor},
     policy::{Policy, Rules},
     routes::TargetSpec,
+    target::{Claim, Target},
 };
 
 /// Whom a connection is with.
@@ -96,8 +98,30 @@ async fn serve(
     let coding = if compression { Coding::wanted(request.headers()) } else { None };
     let (method, headers) = (request.method(), request.headers());
     let visitor = Visitor { address: peer.address.ip(), method, headers, accept };
+    let began = Instant::now();
     let claim = park::claim(shared, host, &visitor).await?;
     let target = claim.target().clone();
+    let answer = answer(shared, &target, claim, request, peer, Wanted { coding, compression }).await;
+    let status = answer.as_ref().map_or_else(Problem::status, Response::status);
+    target.meter.count(status, began.elapsed());
+    answer
+}
+
+/// How an answer may be compressed.
+struct Wanted {
+    coding: Option<Coding>,
+    compression: bool,
+}
+
+/// What the target answers.
+async fn answer(
+    shared: &Arc<Shared>,
+    target: &Target,
+    claim: Claim,
+    request: Request<Incoming>,
+    peer: &Peer,
+    Wanted { coding, compression }: Wanted,
+) -> Result<Response<ResponseBody>, Problem> {
     match &target.route.target {
         TargetSpec::Starting | TargetSpec::Asleep | TargetSpec::Waking => Err(Problem::Starting),
         TargetSpec::Failed { message } => Err(Problem::Failed(message.clone())),

@@ -17,6 +17,7 @@ use super::{
     target::{Claim, Target},
     tls::Certificate,
 };
+use crate::domain::traffic::Traffic;
 
 #[derive(Default)]
 struct Live {
@@ -68,6 +69,17 @@ impl Table {
         let live = self.live.load();
         let asleep = live.targets.values().filter(|target| matches!(target.route.target, TargetSpec::Asleep));
         asleep.map(|target| target.route.deployment.clone()).collect()
+    }
+
+    /// What was counted of each deployment's requests since this was asked last.
+    pub(super) fn take_traffic(&self) -> HashMap<String, Traffic> {
+        let mut taken: HashMap<String, Traffic> = HashMap::new();
+        for target in self.live.load().targets.values().chain(self.retired().iter()) {
+            if let Some(traffic) = target.meter.take() {
+                taken.entry(target.route.deployment.clone()).or_default().add(&traffic);
+            }
+        }
+        taken
     }
 
     /// Makes `table` the one that is served and begins to drain what it no longer holds. Gives the targets that now

@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     forward::Upstream,
+    meter::Meter,
     routes::{Route, TargetSpec},
 };
 
@@ -37,6 +38,7 @@ pub(super) struct Target {
     pub(super) upstream: Option<Upstream>,
     /// Ends everything that still runs on this target.
     pub(super) cancel: CancellationToken,
+    pub(super) meter: Meter,
     in_flight: AtomicUsize,
     draining: AtomicBool,
     idle: Notify,
@@ -62,6 +64,7 @@ impl Target {
             route,
             upstream,
             cancel: CancellationToken::new(),
+            meter: Meter::default(),
             in_flight: AtomicUsize::new(0),
             draining: AtomicBool::new(false),
             idle: Notify::new(),

@@ -3,7 +3,7 @@
 //! about them.
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     io,
     net::TcpListener,
     os::{fd::AsFd, linux::fs::MetadataExt},
@@ -21,6 +21,7 @@ use super::{
     routes::RouteTable,
     static_site::{SiteOptions, StaticFile, StaticSite},
 };
+use crate::domain::traffic::Traffic;
 
 /// The name of the socket in the data folder.
 pub(super) const SOCKET: &str = "edge.sock";
@@ -121,6 +122,7 @@ pub(super) enum Call {
         deployment: String,
     },
     TakeVisited,
+    TakeTraffic,
     /// Another edge has the listeners now; answered when no request comes to this one any more. Later versions have to be
     /// able to ask this, and the next.
     Leave,
@@ -136,6 +138,7 @@ pub(super) enum Answer {
     Drained(Result<DrainReport, StillRouted>),
     InFlight(usize),
     Visited(HashSet<String>),
+    Counted(HashMap<String, Traffic>),
     Done,
 }
 

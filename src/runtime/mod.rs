@@ -4,6 +4,7 @@
 pub mod artifacts;
 mod cgroups;
 pub mod git;
+mod halt;
 pub mod health;
 mod instance;
 mod log;
@@ -196,6 +197,12 @@ pub enum LogStream {
     System,
 }
 
+/// Whether the same may succeed once somebody has made room on the machine's disks.
+pub fn is_passing(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded | ReadOnlyFilesystem)
+}
+
 /// Why a driver did not do it. No `Display`: the caller decides what a user reads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RuntimeError {
@@ -206,6 +213,8 @@ pub enum RuntimeError {
     },
     /// The request cannot be carried out as it is; the text is for the user.
     Invalid(String),
+    /// The machine has no room now; the text is for the user.
+    Unavailable(String),
     /// The machine failed; the text is for the log only.
     Internal(String),
 }
@@ -213,6 +222,9 @@ pub enum RuntimeError {
 impl RuntimeError {
     /// For `map_err`: what was being done, and how it failed.
     fn internal(doing: &str) -> impl FnOnce(std::io::Error) -> Self + '_ {
-        move |error| RuntimeError::Internal(format!("{doing}: {error}"))
+        move |error| {
+            let text = format!("{doing}: {error}");
+            if is_passing(&error) { RuntimeError::Unavailable(text) } else { RuntimeError::Internal(text) }
+        }
     }
 }

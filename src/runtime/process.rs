@@ -51,7 +51,7 @@ const PORT_TAKEN: [&str; 2] = ["address already in use", "eaddrinuse"];
 /// a restart, adopts what runs.
 #[derive(Clone, Debug)]
 pub struct ProcessDriver {
-    state: PathBuf,
+    pub(super) state: PathBuf,
     storage: PathBuf,
     shim: PathBuf,
     machine: Machine,
@@ -195,7 +195,7 @@ impl ProcessDriver {
     }
 
     /// Ends the run that is on record. Only while the lock is held.
-    async fn end(&self, instance: &Instance, name: &str, grace: Duration) -> Result<(), RuntimeError> {
+    pub(super) async fn end(&self, instance: &Instance, name: &str, grace: Duration) -> Result<(), RuntimeError> {
         if let Some(record) = instance.shim() {
             if record.shim.lives() {
                 let grace_ms = u64::try_from(grace.as_millis()).unwrap_or(u64::MAX);
@@ -243,21 +243,6 @@ impl ProcessDriver {
         let _ = tokio::task::spawn_blocking(move || cgroups.remove(&name)).await;
     }
 
-    /// Stops every program that runs, for when nobody else may change anything; how many there were.
-    ///
-    /// # Errors
-    /// What was left running, and why.
-    pub async fn stop_all(&self, grace: Duration) -> Result<usize, RuntimeError> {
-        let stops = self.instances()?.into_iter().map(async |name| {
-            let instance = Instance::named(&self.state, &name)?;
-            let Some(_lock) = lock(&instance).await? else { return Ok(0) };
-            let running = matches!(status(&instance), Status::Running { .. });
-            self.end(&instance, &name, grace).await?;
-            Ok(usize::from(running))
-        });
-        futures_util::future::try_join_all(stops).await.map(|stopped| stopped.into_iter().sum())
-    }
-
     async fn remove_instance(&self, name: &str, fence: u64) -> Result<(), RuntimeError> {
         let instance = Instance::named(&self.state, name)?;
         let Some(_lock) = lock(&instance).await? else { return Ok(()) };
@@ -269,7 +254,7 @@ impl ProcessDriver {
         .await
     }
 
-    fn instances(&self) -> Result<Vec<String>, RuntimeError> {
+    pub(super) fn instances(&self) -> Result<Vec<String>, RuntimeError> {
         let entries = match fs::read_dir(&self.state) {
             Ok(entries) => entries,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -334,7 +319,7 @@ impl Driver for ProcessDriver {
     }
 }
 
-fn status(instance: &Instance) -> Status {
+pub(super) fn status(instance: &Instance) -> Status {
     let Some(record) = instance.shim() else { return Status::Absent };
     if let Some(exit) = instance.exit() {
         return Status::Exited { exit };
@@ -395,7 +380,7 @@ fn address(instance: &Instance, record: &ShimRecord) -> Address {
     }
 }
 
-async fn lock(instance: &Instance) -> Result<Option<File>, RuntimeError> {
+pub(super) async fn lock(instance: &Instance) -> Result<Option<File>, RuntimeError> {
     let instance = instance.clone();
     blocking(move || instance.lock().map_err(RuntimeError::internal("the instance could not be locked"))).await
 }

@@ -44,7 +44,7 @@ pub fn materialize(releases: &Path, id: &str, files: &[ReleaseFile]) -> Result<P
                 "the path `{}` is both a file and a folder, or given twice: keep one of them",
                 file.path
             )),
-            _ => RuntimeError::Internal(format!("a release file could not be copied: {error}")),
+            _ => RuntimeError::internal("a release file could not be copied")(error),
         })?;
     }
     match fs::rename(&aside, &folder) {

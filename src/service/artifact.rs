@@ -1,9 +1,12 @@
 //! Content that arrives for a draft: hashed while it streams, kept per project.
 
+use std::collections::HashMap;
 use std::fmt::Display;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::Stream;
+use quick_cache::sync::Cache;
 
 use entities::ids::{DeploymentId, UserId};
 
@@ -14,7 +17,7 @@ use crate::domain::deployment::state::State;
 use crate::domain::digest::Digest;
 use crate::error::{Error, Result};
 use crate::op::Op;
-use crate::runtime::artifacts::ReceiveError;
+use crate::runtime::{self, artifacts::ReceiveError};
 use crate::store;
 use crate::sys::clock;
 
@@ -42,6 +45,27 @@ pub fn authenticate(app: &App, token: &str) -> Result<Upload> {
     })
 }
 
+/// What the drafts announce that were sent to last: every file of one asks for it, and a draft's files never change.
+#[derive(Debug)]
+pub struct Announced(Cache<DeploymentId, Arc<HashMap<Digest, u64>>>);
+
+impl Default for Announced {
+    fn default() -> Self {
+        Self(Cache::new(32))
+    }
+}
+
+impl Announced {
+    async fn of(&self, store: &store::Store, draft: &entities::deployment::Model) -> Result<Arc<HashMap<Digest, u64>>> {
+        if let Some(known) = self.0.get(&draft.id) {
+            return Ok(known);
+        }
+        let sizes: Arc<HashMap<_, _>> = Arc::new(store::deployment::manifest(store, draft).await?.blobs().collect());
+        self.0.insert(draft.id, sizes.clone());
+        Ok(sizes)
+    }
+}
+
 /// Takes one file of a draft. Sending the same again is fine.
 ///
 /// # Errors
@@ -62,8 +86,8 @@ pub async fn receive<E: Display>(
             message: "the deployment takes no more files; make a new draft".to_owned(),
         });
     }
-    let manifest = store::deployment::manifest(op.store(), &deployment).await?;
-    let size = manifest.blobs().find(|(known, _)| known == digest).map(|(_, size)| size).ok_or_else(|| {
+    let announced = app.announced.of(op.store(), &deployment).await?;
+    let size = announced.get(digest).copied().ok_or_else(|| {
         Error::invalid(
             "digest",
             "not_in_manifest",
@@ -92,6 +116,9 @@ fn refusal(error: ReceiveError) -> Error {
         ReceiveError::TooLarge => Error::invalid("body", "too_large", "more arrived than the manifest announces"),
         ReceiveError::TooShort => Error::invalid("body", "too_short", "less arrived than the manifest announces"),
         ReceiveError::Body(_) => Error::invalid("body", "interrupted", "the upload was interrupted; send it again"),
+        ReceiveError::Io(error) if runtime::is_passing(&error) => {
+            Error::Unavailable("the server has no room for this file now; send it again later".to_owned())
+        }
         ReceiveError::Io(error) => Error::Internal(format!("storing content: {error}")),
     }
 }

@@ -29,6 +29,7 @@ pub mod follow;
 pub mod git;
 pub mod invitation;
 pub mod keys;
+pub mod metric;
 pub mod notice;
 pub mod organization;
 pub mod presence;
@@ -59,6 +60,8 @@ pub struct App {
     pub limits: session::Limits,
     /// Content of deployments.
     pub artifacts: Artifacts,
+    /// What drafts announce.
+    pub announced: artifact::Announced,
     /// What runs processes.
     pub driver: Arc<dyn Driver>,
     /// What is asked about custom domains.

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::{App, vault};
 use crate::authn::master_key::MasterKey;
 use crate::authz::{Held, Permit, Scope, cap};
+use crate::domain::difference::{Difference, Differing, between};
 use crate::domain::variable::{Place, counting};
 use crate::error::{Error, Result};
 use crate::op::Op;
@@ -30,20 +31,9 @@ pub struct Shown {
     pub value: Option<String>,
 }
 
-/// How a variable differs from what the active deployment was started with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Difference {
-    /// It is new.
-    Added,
-    /// It has another value.
-    Changed,
-    /// It is gone.
-    Removed,
-}
-
-/// Something that a deployment from now on would find changed.
+/// A variable that differs between two deployments, or would in one from now on.
 #[derive(Debug)]
-pub struct PendingChange {
+pub struct VariableDifference {
     /// Name of the variable.
     pub name: String,
     /// How it differs.
@@ -98,7 +88,7 @@ pub async fn reveal(app: &App, op: &Op, id: VariableId) -> Result<(Model, String
 ///
 /// # Errors
 /// `Forbidden`, `NotFound` by `variable.view`; `FailedPrecondition` when a value does not open.
-pub async fn pending(app: &App, op: &Op, id: EnvironmentId) -> Result<Vec<PendingChange>> {
+pub async fn pending(app: &App, op: &Op, id: EnvironmentId) -> Result<Vec<VariableDifference>> {
     let permit = op.permit::<cap::VariableView>(id).await?;
     let now = today(&app.master, op.store(), &permit).await?;
     let active = store::variable::of_active(op.store(), &permit).await?;
@@ -106,20 +96,40 @@ pub async fn pending(app: &App, op: &Op, id: EnvironmentId) -> Result<Vec<Pendin
         Some((deployment, Some(sealed))) => opened(&app.master, deployment, &sealed)?,
         Some((_, None)) | None => Vec::new(),
     };
-    let mut before: BTreeMap<String, Kept> = before.into_iter().map(|kept| (kept.name.clone(), kept)).collect();
-    let mut changes = Vec::new();
-    for kept in now {
-        let difference = match before.remove(&kept.name) {
-            None => Difference::Added,
-            Some(before) if before.value != kept.value => Difference::Changed,
-            Some(_) => continue,
-        };
-        changes.push(PendingChange { name: kept.name, difference, secret: kept.secret });
-    }
-    let removed = |kept: Kept| PendingChange { name: kept.name, difference: Difference::Removed, secret: kept.secret };
-    changes.extend(before.into_values().map(removed));
-    changes.sort_by(|one, other| one.name.cmp(&other.name));
-    Ok(changes)
+    Ok(differences(before, now))
+}
+
+/// What differs between the variables of two deployments, by name.
+///
+/// # Errors
+/// `Forbidden`, `NotFound` by `variable.view` on either; `FailedPrecondition` when a value does not open.
+pub async fn between_deployments(
+    app: &App,
+    op: &Op,
+    before: DeploymentId,
+    after: DeploymentId,
+) -> Result<Vec<VariableDifference>> {
+    let kept = async |id: DeploymentId| {
+        let permit = op.permit::<cap::VariableView>(id).await?;
+        match store::variable::kept_for(op.store(), &permit, id).await? {
+            Some(sealed) => opened(&app.master, id, &sealed),
+            None => Ok(Vec::new()),
+        }
+    };
+    Ok(differences(kept(before).await?, kept(after).await?))
+}
+
+fn differences(before: Vec<Kept>, after: Vec<Kept>) -> Vec<VariableDifference> {
+    let by_name = |kept: Vec<Kept>| -> BTreeMap<String, Kept> {
+        kept.into_iter().map(|kept| (kept.name.clone(), kept)).collect()
+    };
+    let found = between(by_name(before), by_name(after), |one, other| one.value == other.value);
+    let told = |it: Differing<Kept>| VariableDifference {
+        difference: it.difference(),
+        secret: it.before.iter().chain(&it.after).any(|kept| kept.secret),
+        name: it.name,
+    };
+    found.into_iter().map(told).collect()
 }
 
 /// Keeps today's variables for a deployment of the permit's environment, in place of those that it may have: whenever it

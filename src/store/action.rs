@@ -337,7 +337,8 @@ pub async fn end_step(store: &Store, lease: &Lease, position: i32, undone: bool)
 pub async fn set_state(store: &Store, lease: &Lease, state: ActionState, error: Option<&str>) -> Result<()> {
     let ended = matches!(state, ActionState::Succeeded | ActionState::Failed | ActionState::Cancelled);
     let mut update = Entity::update_many().col_expr(Column::State, Expr::value(state));
-    if let Some(error) = error {
+    // What it waited for is over when it has succeeded.
+    if error.is_some() || state == ActionState::Succeeded {
         update = update.col_expr(Column::Error, Expr::value(error));
     }
     if ended {
@@ -353,6 +354,17 @@ pub async fn set_state(store: &Store, lease: &Lease, state: ActionState, error: 
         .await
         .map_err(sql)?;
     lease.confirmed(changed.rows_affected)
+}
+
+/// Notes what an action waits for that could not go on now; one that is being undone keeps why. Errors: `Unavailable`.
+pub async fn wait(store: &Store, lease: &Lease, reason: &str) -> Result<()> {
+    let noted = Entity::update_many()
+        .col_expr(Column::Error, Expr::value(reason))
+        .filter(Column::Id.eq(lease.action.id))
+        .filter(Column::Fence.eq(lease.action.fence))
+        .filter(Column::State.eq(ActionState::Running));
+    noted.exec(&store.db).await.map_err(sql)?;
+    Ok(())
 }
 
 /// What a reconciler has to know of a deployment's actions.

@@ -35,6 +35,7 @@ pub mod git;
 pub mod git_request;
 pub mod idempotency;
 pub mod invitation;
+pub mod metric;
 pub mod news;
 pub mod notice;
 pub mod organization;
@@ -255,9 +256,11 @@ fn sql(error: DbErr) -> Error {
     }
 }
 
-/// SQLite: busy, locked, full disk, failed read or write. PostgreSQL: serialization failure, deadlock, shutting down, starting
-/// up, too many connections, disk full.
-const PASSING: [&str; 12] = ["5", "6", "10", "13", "261", "517", "40001", "40P01", "57P01", "57P03", "53300", "53100"];
+/// Serialization failure, deadlock, shut down by an administrator or a crash, starting up, too many connections, disk full.
+const PASSING_POSTGRES: [&str; 7] = ["40001", "40P01", "57P01", "57P02", "57P03", "53300", "53100"];
+
+/// Busy, locked, read-only, failed read or write, full disk, cannot be opened: the last byte of SQLite's result codes.
+const PASSING_SQLITE: [u32; 6] = [5, 6, 8, 10, 13, 14];
 
 /// Whether the same statement may succeed later: the connection was lost, or the database had no room or turn for it.
 fn is_passing(error: &DbErr) -> bool {
@@ -268,7 +271,10 @@ fn is_passing(error: &DbErr) -> bool {
     };
     match cause.as_ref() {
         SqlxError::Io(_) | SqlxError::PoolTimedOut | SqlxError::PoolClosed | SqlxError::WorkerCrashed => true,
-        SqlxError::Database(refusal) => refusal.code().is_some_and(|code| PASSING.contains(&code.as_ref())),
+        SqlxError::Database(refusal) => refusal.code().is_some_and(|code| match code.parse::<u32>() {
+            Ok(number) if code.len() < 5 => PASSING_SQLITE.contains(&(number & 0xff)),
+            _ => PASSING_POSTGRES.contains(&code.as_ref()),
+        }),
         _ => false,
     }
 }

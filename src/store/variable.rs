@@ -158,6 +158,19 @@ pub async fn of_active(
     Ok(Some((active, kept(source, active).await?)))
 }
 
+/// The variables that a deployment of the permit's environment was accepted with.
+///
+/// # Errors
+/// `NotFound` when it is of another environment.
+pub async fn kept_for(
+    source: &impl Source,
+    permit: &Permit<cap::VariableView>,
+    id: DeploymentId,
+) -> Result<Option<Vec<u8>>> {
+    super::deployment::get(source, permit, id).await?;
+    kept(source, id).await
+}
+
 /// The variables that a deployment was accepted with, for the machine that starts it.
 ///
 /// # Errors

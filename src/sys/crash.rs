@@ -2,7 +2,7 @@
 //! to be met in a state that passes too quickly. In release builds there are none.
 
 /// Dies here by SIGKILL if the environment variable `REEVE_CRASH_AT` names this place, or waits while the file
-/// `REEVE_HOLD_WHILE` is there if `REEVE_HOLD_AT` does; debug builds only.
+/// `REEVE_HOLD_WHILE` is there if `REEVE_HOLD_AT` does, beside which it puts `….reached`; debug builds only.
 #[cfg(debug_assertions)]
 pub fn point(place: &str) {
     if super::env::var("REEVE_CRASH_AT").as_deref() == Some(place) {
@@ -11,6 +11,9 @@ pub fn point(place: &str) {
     if super::env::var("REEVE_HOLD_AT").as_deref() == Some(place) {
         let file = super::env::var("REEVE_HOLD_WHILE").unwrap_or_default();
         tokio::task::block_in_place(|| {
+            if std::path::Path::new(&file).exists() {
+                let _ = std::fs::write(format!("{file}.reached"), place);
+            }
             while std::path::Path::new(&file).exists() {
                 std::thread::sleep(std::time::Duration::from_millis(5));
             }

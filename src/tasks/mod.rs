@@ -7,6 +7,7 @@ pub mod git;
 pub mod instances;
 pub mod keys;
 pub mod leftovers;
+pub mod metrics;
 mod policies;
 pub mod retention;
 pub mod routes;

@@ -66,6 +66,11 @@ async fn take_through(shop: &Workshop, lease: Lease) {
     if let Err(error) = outcome {
         // What it could not do now it tries again when the lease has run out.
         tracing::warn!(action = %lease.action().id, fence = lease.fence(), ?error, "a deployment action was left");
+        if let Error::Unavailable(reason) = &error
+            && let Err(error) = action::wait(&shop.app.store, &lease, reason).await
+        {
+            tracing::warn!(action = %lease.action().id, ?error, "what it waits for could not be noted");
+        }
     }
 }
 

@@ -148,6 +148,7 @@ impl From<crate::runtime::RuntimeError> for Error {
         match error {
             RuntimeError::StaleFence { .. } => Self::Conflict("a later action has this deployment in hand".to_owned()),
             RuntimeError::Invalid(message) => Self::FailedPrecondition { reason: "DEPLOYMENT_CANNOT_RUN", message },
+            RuntimeError::Unavailable(text) => Self::Unavailable(text),
             RuntimeError::Internal(text) => Self::Internal(text),
         }
     }

@@ -8,7 +8,9 @@ use entities::ids::DeploymentEventId;
 use entities::values;
 
 use super::deployment_action::{AvailableAction, DeploymentAction, DeploymentEvent, available};
+use super::difference::DeploymentDifferences;
 use super::environment::url;
+use super::metric::MetricPoint;
 use super::permission::{ViewerCapability, viewer_can, viewer_capabilities};
 use super::project::path;
 use super::{Environment, User};
@@ -16,9 +18,10 @@ use crate::authz::cap;
 use crate::error::{Error, Result};
 use crate::graphql::context::{app, loaders, op};
 use crate::graphql::directive::requires;
+use crate::graphql::input;
 use crate::graphql::page::{Listed, connection, page};
 use crate::runtime::{self, LogStream};
-use crate::service;
+use crate::service::{self, metric};
 use crate::store;
 
 /// Lines of a log that one answer may have.
@@ -208,6 +211,14 @@ impl Deployment {
         Ok(loaders(ctx).deployments.one(id).await?.map(|row| Self((*row).clone())))
     }
 
+    /// What is otherwise in it than in an earlier deployment of the project. Requires `deployment.view` on the environments of
+    /// both.
+    #[graphql(directive = requires::apply("deployment.view".into(), "id".into()))]
+    async fn differences(&self, ctx: &Context<'_>, since: ID) -> Result<DeploymentDifferences> {
+        let before = input::id("since", &since)?;
+        Ok(DeploymentDifferences(service::deployment::difference::compare(op(ctx), before, self.0.id).await?))
+    }
+
     /// When its link was visited last, to the minute.
     async fn last_visited_at(&self) -> Option<DateTime<Utc>> {
         self.0.last_visited_at
@@ -218,6 +229,21 @@ impl Deployment {
     async fn log(&self, ctx: &Context<'_>, #[graphql(default = 200)] last: i32) -> Result<Vec<LogLine>> {
         let lines = service::deployment::log(app(ctx), op(ctx), self.0.id, lines(last)?).await?;
         Ok(lines.into_iter().map(Into::into).collect())
+    }
+
+    /// What was measured of its requests, a point every so many minutes, over the last hour if no time is given; kept for a
+    /// week. Requires `log.view`.
+    #[graphql(directive = requires::apply("log.view".into(), "id".into()))]
+    async fn metrics(
+        &self,
+        ctx: &Context<'_>,
+        since: Option<DateTime<Utc>>,
+        until: Option<DateTime<Utc>>,
+        #[graphql(default = 1)] step_minutes: i32,
+    ) -> Result<Vec<MetricPoint>> {
+        let span = metric::Span::new(since, until, step_minutes)?;
+        let points = metric::series(op(ctx), self.0.environment_id, Some(self.0.id), span).await?;
+        Ok(points.into_iter().map(MetricPoint).collect())
     }
 
     /// Whether the viewer holds each of these capabilities on its environment.

@@ -87,7 +87,7 @@ impl DeploymentAction {
         self.0.state.into()
     }
 
-    /// Why it failed.
+    /// Why it failed; of one that runs: what it waits for before it goes on by itself.
     async fn error(&self) -> Option<&str> {
         self.0.error.as_deref()
     }

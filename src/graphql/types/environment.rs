@@ -11,9 +11,10 @@ use super::deploy_hook::DeployHook;
 use super::edge::EdgeSettings;
 use super::git::GitDeploy;
 use super::invitation::{Invitation, invitations};
+use super::metric::MetricPoint;
 use super::permission::{ViewerCapability, viewer_can, viewer_capabilities};
 use super::project::path;
-use super::variable::{PendingVariableChange, Variable};
+use super::variable::{Variable, VariableDifference};
 use super::{Deployment, Domain, Project};
 use crate::authz::cap;
 use crate::domain::host::Link;
@@ -21,7 +22,7 @@ use crate::error::{Error, Result};
 use crate::graphql::context::{app, loaders, op};
 use crate::graphql::directive::requires;
 use crate::graphql::page::{Listed, connection, page};
-use crate::service::{edge, variable};
+use crate::service::{edge, metric, variable};
 use crate::store;
 
 /// An environment of a project.
@@ -173,7 +174,7 @@ impl Environment {
 
     /// What a deployment from now on would find otherwise than the active one did. Requires `variable.view`.
     #[graphql(directive = requires::apply("variable.view".into(), "id".into()))]
-    async fn pending_changes(&self, ctx: &Context<'_>) -> Result<Vec<PendingVariableChange>> {
+    async fn pending_changes(&self, ctx: &Context<'_>) -> Result<Vec<VariableDifference>> {
         let changes = variable::pending(app(ctx), op(ctx), self.0.id).await?;
         Ok(changes.into_iter().map(Into::into).collect())
     }
@@ -198,6 +199,21 @@ impl Environment {
     #[graphql(directive = requires::apply("edge.manage".into(), "id".into()))]
     async fn edge_settings(&self, ctx: &Context<'_>) -> Result<EdgeSettings> {
         Ok(edge::settings(op(ctx), self.0.id).await?.into())
+    }
+
+    /// What was measured of the requests to all its deployments, a point every so many minutes, over the last hour if no time is given; kept for a
+    /// week. Requires `log.view`.
+    #[graphql(directive = requires::apply("log.view".into(), "id".into()))]
+    async fn metrics(
+        &self,
+        ctx: &Context<'_>,
+        since: Option<DateTime<Utc>>,
+        until: Option<DateTime<Utc>>,
+        #[graphql(default = 1)] step_minutes: i32,
+    ) -> Result<Vec<MetricPoint>> {
+        let span = metric::Span::new(since, until, step_minutes)?;
+        let points = metric::series(op(ctx), self.0.id, None, span).await?;
+        Ok(points.into_iter().map(MetricPoint).collect())
     }
 
     /// Who holds which role here. Requires `member.view`.

@@ -1,16 +1,17 @@
 //! Variables of projects and environments, secret ones without their values.
 
-use async_graphql::{Context, Enum, ID, Object, SimpleObject};
+use async_graphql::{Context, ID, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 
 use entities::values::CountsFor;
 
 use super::User;
 use super::access::EnvironmentSelection;
+use super::difference::DifferenceKind;
 use crate::error::Result;
 use crate::graphql::context::loaders;
 use crate::op::scope_name;
-use crate::service::variable::{Difference, PendingChange, Shown};
+use crate::service::variable::{self, Shown};
 use crate::store;
 
 /// A variable that programs find in their environment.
@@ -86,31 +87,19 @@ impl From<EnvironmentSelection> for CountsFor {
     }
 }
 
-/// How something differs from what the active deployment was started with.
-#[derive(Enum, Clone, Copy, PartialEq, Eq)]
-#[graphql(remote = "Difference")]
-pub(in crate::graphql) enum PendingChangeKind {
-    /// It is new.
-    Added,
-    /// It has another value.
-    Changed,
-    /// It is gone.
-    Removed,
-}
-
-/// A variable that a deployment from now on would find otherwise than the active one did.
+/// A variable that differs between two deployments, or would in one from now on.
 #[derive(SimpleObject)]
-pub(in crate::graphql) struct PendingVariableChange {
+pub(in crate::graphql) struct VariableDifference {
     /// Name of the variable.
     name: String,
     /// How it differs.
-    kind: PendingChangeKind,
+    kind: DifferenceKind,
     /// Whether it is, or was, a secret.
     secret: bool,
 }
 
-impl From<PendingChange> for PendingVariableChange {
-    fn from(change: PendingChange) -> Self {
-        Self { name: change.name, kind: change.difference.into(), secret: change.secret }
+impl From<variable::VariableDifference> for VariableDifference {
+    fn from(it: variable::VariableDifference) -> Self {
+        Self { name: it.name, kind: it.difference.into(), secret: it.secret }
     }
 }

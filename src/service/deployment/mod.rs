@@ -9,6 +9,7 @@ use entities::ids::{DeploymentId, EnvironmentId, Id};
 use entities::values::{DeploymentKind, DeploymentState};
 
 mod action;
+pub mod difference;
 
 pub use action::{Rollback, by_itself, cancel, delete, deploy, promote, redeploy, retire, revive, rollback, unpin};
 

@@ -128,7 +128,11 @@ async fn an_edge_that_dies_with_the_server_is_started_by_the_next() {
     site.deploy("v1").await;
     site.server.kill().await;
     kill_edges(site.data.path());
-    assert!(answers(site.server.edge_address(), &site.environment.url).await.starts_with("no connection"));
+    eventually("nobody listens", async || {
+        let answer = answers(site.server.edge_address(), &site.environment.url).await;
+        answer.starts_with("no connection").then_some(())
+    })
+    .await;
     site.start_again(&[]).await;
     assert_eq!(answers(site.server.edge_address(), &site.environment.url).await, "v1");
 }

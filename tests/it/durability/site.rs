@@ -37,6 +37,11 @@ impl Site {
     pub(super) async fn new(kind: Kind) -> Self {
         let data = tempfile::tempdir().unwrap();
         let server = RealServer::start(data.path()).await;
+        Self::on(kind, server, data).await
+    }
+
+    /// The same, on a server that runs over this folder.
+    pub(super) async fn on(kind: Kind, server: RealServer, data: tempfile::TempDir) -> Self {
         let ada = server.client().sign_up("ada").await;
         let environment = ada.create_site().await;
         Self { server, kind, ada, environment, data }

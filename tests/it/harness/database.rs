@@ -1,12 +1,12 @@
 //! A database for one test, on what `REEVE_TEST_DATABASE` names: SQLite in the test's own folder, or one of its own on a
-//! PostgreSQL server, copied from a template that is migrated once.
+//! PostgreSQL server, copied from a template that is migrated once. It can be lost for a while.
 
 use std::path::Path;
 
 use migrations::{Migrator, MigratorTrait};
 use sea_orm::{ConnectOptions, ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 
-use super::unique;
+use super::{gate::Gate, unique};
 
 /// Any number that means the same to every test process.
 const TEMPLATE_LOCK: i64 = 0x7265_6576;
@@ -19,6 +19,25 @@ pub(crate) struct Database {
 struct Made {
     maintenance: String,
     name: String,
+    gate: Option<Gate>,
+}
+
+/// A time without a database.
+pub(crate) enum Outage<'a> {
+    /// SQLite is busy with somebody else's change for longer than anybody waits.
+    Busy(DatabaseConnection),
+    /// Nobody reaches PostgreSQL.
+    Away(&'a Gate),
+}
+
+impl Outage<'_> {
+    /// The database is back.
+    pub(crate) async fn end(self) {
+        match self {
+            Outage::Busy(holder) => holder.close().await.unwrap(),
+            Outage::Away(gate) => gate.open(),
+        }
+    }
 }
 
 impl Database {
@@ -34,19 +53,45 @@ impl Database {
         let name = format!("reeve_{}", unique());
         run(&admin, &format!("CREATE DATABASE {name} TEMPLATE {template}")).await;
         admin.close().await.unwrap();
-        Self { made: Some(Made { maintenance, name }) }
+        Self { made: Some(Made { maintenance, name, gate: None }) }
+    }
+
+    /// A new one that [`Database::lose`] works on.
+    pub(crate) async fn create_to_be_lost() -> Self {
+        let mut database = Self::create().await;
+        if let Some(made) = &mut database.made {
+            let gate = Gate::new(&made.maintenance);
+            gate.open();
+            made.gate = Some(gate);
+        }
+        database
+    }
+
+    /// Takes the database away from the server over this data folder.
+    pub(crate) async fn lose(&self, data: &Path) -> Outage<'_> {
+        if let Some(made) = &self.made {
+            let gate = made.gate.as_ref().unwrap();
+            gate.close();
+            return Outage::Away(gate);
+        }
+        let holder = connect(&format!("sqlite://{}", data.join("reeve.db").display())).await;
+        run(&holder, "BEGIN IMMEDIATE").await;
+        Outage::Busy(holder)
     }
 
     /// Where the server finds it; `None` for SQLite in its data folder.
     pub(crate) fn url(&self) -> Option<String> {
-        self.made.as_ref().map(|made| named(&made.maintenance, &made.name))
+        self.made.as_ref().map(|made| {
+            let url = named(&made.maintenance, &made.name);
+            made.gate.as_ref().map_or(url.clone(), |gate| gate.instead_of(&url))
+        })
     }
 }
 
 /// Also when the test panics, and from within its runtime: the work is done on a thread apart.
 impl Drop for Database {
     fn drop(&mut self) {
-        let Some(Made { maintenance, name }) = self.made.take() else { return };
+        let Some(Made { maintenance, name, .. }) = self.made.take() else { return };
         let dropped = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {

@@ -9,6 +9,7 @@ mod deployments;
 mod dns;
 mod dump;
 mod edge;
+mod gate;
 mod instances;
 mod live;
 mod real;

@@ -6,11 +6,13 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 
 use super::client::Client;
-use super::database::Database;
+use super::database::{Database, Outage};
 use super::{PATIENCE, instances};
 
 /// A running `reeve serve`. When it is dropped, it is killed with all that it has started.
@@ -32,6 +34,11 @@ impl RealServer {
     /// `reeve-server.toml` in the folder, if there is one.
     pub(crate) async fn start(data: &Path) -> Self {
         Self::start_on(data, Arc::new(Database::create().await)).await
+    }
+
+    /// The same, over a database that [`RealServer::lose_database`] works on.
+    pub(crate) async fn start_losable(data: &Path) -> Self {
+        Self::start_on(data, Arc::new(Database::create_to_be_lost().await)).await
     }
 
     /// Starts a second replica: over a folder of its own, on the same database, with the same master key.
@@ -78,9 +85,29 @@ impl RealServer {
         Self { program: run(command, &output).await, data: folder.join("data"), database, output }
     }
 
+    /// Takes its database away.
+    pub(crate) async fn lose_database(&self) -> Outage<'_> {
+        self.database.lose(&self.data).await
+    }
+
+    /// What the program says when it cannot start again, after it was killed.
+    pub(crate) async fn cannot_start(&self) -> String {
+        let mut command = command(&self.data, &self.database, self.program.api, self.program.edge);
+        let ended = tokio::time::timeout(PATIENCE, command.stderr(Stdio::piped()).output()).await.unwrap().unwrap();
+        assert!(!ended.status.success(), "{ended:?}");
+        String::from_utf8(ended.stderr).unwrap()
+    }
+
     /// Kills the program without any warning; what it started goes on.
     pub(crate) async fn kill(&mut self) {
         self.program.child.kill().await.unwrap();
+    }
+
+    /// Stops the program in good order, as Ctrl-C does.
+    pub(crate) async fn stop(&mut self) {
+        let pid = self.program.child.id().and_then(|pid| i32::try_from(pid).ok()).unwrap();
+        kill(Pid::from_raw(pid), Signal::SIGTERM).unwrap();
+        self.ended().await;
     }
 
     /// Starts the program again, over the same folder and on the same ports.

@@ -124,6 +124,30 @@ impl Things {
                 "ok",
             ),
             call(
+                "Deployment.differences",
+                "query($id: ID!) { deployment(id: $id) { differences(since: $id) { settings { name } files { added } } } }",
+                deployment,
+                "ok",
+            ),
+            call(
+                "DeploymentDifferences.variables",
+                "query($id: ID!) { deployment(id: $id) { differences(since: $id) { variables { name } } } }",
+                deployment,
+                "FORBIDDEN",
+            ),
+            call(
+                "Deployment.metrics",
+                "query($id: ID!) { deployment(id: $id) { metrics { requests } } }",
+                deployment,
+                "FORBIDDEN",
+            ),
+            call(
+                "Environment.metrics",
+                "query($id: ID!) { environment(id: $id) { metrics { requests } } }",
+                environment,
+                "FORBIDDEN",
+            ),
+            call(
                 "Environment.domains",
                 "query($id: ID!) { environment(id: $id) { domains { nodes { id } } } }",
                 environment,
