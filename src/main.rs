@@ -20,6 +20,8 @@ fn main() -> ExitCode {
     threads.block_on(async move {
         match parsed.command {
             Command::Serve(args) => command::serve(args).await,
+            Command::Stop(args) => command::stop(args).await,
+            Command::Edge(args) => command::edge(args).await,
             Command::Migrate(args) => command::migrate(args).await,
             Command::Schema(_) => command::schema(),
             Command::RotateKeys(args) => command::rotate_keys(args).await,

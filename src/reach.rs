@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use serde::{Deserialize, Serialize};
 use tokio::{
     io::Interest,
     net::{TcpSocket, TcpStream, UnixStream},
@@ -22,7 +23,7 @@ const LONGEST: usize = 100;
 const CROWD: Duration = Duration::from_millis(2);
 
 /// Where a program listens.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Address {
     /// On this machine.
     Tcp(SocketAddr),
@@ -61,8 +62,12 @@ impl Address {
     }
 }
 
-async fn knock(path: &Path) -> io::Result<UnixStream> {
-    // A long path is reached from its folder, which is held open meanwhile.
+/// A path of a socket that the system takes, good as long as the folder beside it is held: a long path is reached from its
+/// folder.
+///
+/// # Errors
+/// The folder cannot be opened.
+pub fn short(path: &Path) -> io::Result<(PathBuf, Option<File>)> {
     let folder = match (path.as_os_str().len() > LONGEST, path.parent()) {
         (true, Some(folder)) => Some(File::open(folder)?),
         _ => None,
@@ -71,6 +76,11 @@ async fn knock(path: &Path) -> io::Result<UnixStream> {
         (Some(folder), Some(name)) => Path::new("/proc/self/fd").join(folder.as_raw_fd().to_string()).join(name),
         _ => path.to_owned(),
     };
+    Ok((short, folder))
+}
+
+async fn knock(path: &Path) -> io::Result<UnixStream> {
+    let (short, _folder) = short(path)?;
     loop {
         match UnixStream::connect(&short).await {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => tokio::time::sleep(CROWD).await,

@@ -1,5 +1,7 @@
 //! Puts the program together and takes it apart: the only place that knows every part.
 
+mod edge;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,7 +16,7 @@ use crate::authn::master_key::MasterKey;
 use crate::authz::Packs;
 use crate::config::{Config, Isolation};
 use crate::dns::Dns;
-use crate::edge::{EdgeConfig, EdgeHandle};
+use crate::edge::{self as edges, Edge};
 use crate::error::{Error, Result};
 use crate::mail::Mailer;
 use crate::runtime::artifacts::Artifacts;
@@ -29,10 +31,15 @@ use crate::tasks::routes::Publisher;
 use crate::workflow::{Workshop, engine};
 use crate::{http, tasks};
 
+pub use edge::EdgePlace;
+
+/// For what visitors and programs have under way when they are stopped with the server, or after it.
+const STOPPING: Duration = Duration::from_secs(10);
+
 /// A running control plane with its edge.
 pub struct Server {
     api: SocketAddr,
-    edge: EdgeHandle,
+    edge: Edge,
     tls: Option<SocketAddr>,
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -126,7 +133,7 @@ pub const ISSUER: &str = "reeve";
 ///
 /// # Errors
 /// `Unavailable` with what is missing.
-pub async fn start(config: Config) -> Result<Server> {
+pub async fn start(config: Config, place: EdgePlace) -> Result<Server> {
     config.check(&packs()?)?;
     let store = open_store(&config).await?;
     let lock = lock(&config.data)?;
@@ -149,15 +156,10 @@ pub async fn start(config: Config) -> Result<Server> {
     let dns = Dns::open(config.dns_resolver, target)?;
     let mailer = mailer(&config)?;
     let api_listener = listen(config.listen).await?;
-    let edge_listener = listen(config.edge_listen).await?;
-    let tls_listener = match config.edge_tls_listen {
-        Some(address) => Some(listen(address).await?),
-        None => None,
-    };
-    let tls = tls_listener.as_ref().map(address).transpose()?;
     let api = address(&api_listener)?;
-    let edge_address = address(&edge_listener)?;
-    let config = with_addresses(config, api, edge_address);
+    let edge = edge::ready(&config, place, &executable).await?;
+    let tls = edge.tls;
+    let config = with_addresses(config, api, edge.address);
     let app = Arc::new(App {
         store,
         standings: Arc::default(),
@@ -180,22 +182,11 @@ pub async fn start(config: Config) -> Result<Server> {
         claimed: Arc::new(Notify::new()),
         config,
     });
-    let (publisher, routes) = Publisher::new(app.clone());
+    let (publisher, routes) = Publisher::new(app.clone(), edge.version());
     tasks::instances::adopt(&app).await?;
     publisher.publish().await?;
     let (wake, woken) = mpsc::channel(1024);
-    let edge_config = EdgeConfig {
-        https: app.config.edge_url.as_deref().is_some_and(|url| url.starts_with("https://")),
-        https_port: app.config.https_port.or(tls.map(|tls| tls.port())).unwrap_or(443),
-        drain_grace: app.config.drain_grace,
-        wake: Some(wake),
-        ..EdgeConfig::default()
-    };
-    let edge = EdgeHandle::start(edge_listener, routes, edge_config)
-        .map_err(|e| Error::Unavailable(format!("the edge cannot listen ({e})")))?;
-    if let Some(listener) = tls_listener {
-        edge.serve_tls(listener).map_err(|e| Error::Internal(format!("the edge cannot speak TLS: {e}")))?;
-    }
+    let edge = edge.serve(routes, wake).await?;
     publisher.serves(edge.clone());
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
     let owner = replica(&app.config.data).await?;
@@ -244,15 +235,32 @@ impl Server {
         self.store.all_statements()
     }
 
-    /// Takes no new work, lets what is under way end, and leaves programs running: the next start finds them.
+    /// Takes no new work, lets what is under way end, and leaves programs and an edge of its own process running: the next
+    /// start finds them.
     pub async fn shutdown(self) {
         self.stop.cancel();
-        self.edge.shutdown(Duration::from_secs(10)).await;
+        if let Edge::Within(edge) = &self.edge {
+            edge.shutdown(STOPPING).await;
+        }
         self.tasks.wait().await;
+        self.edge.let_go();
         if let Err(error) = self.store.write_uses().await {
             tracing::warn!(?error, "the last uses of capabilities could not be written");
         }
     }
+}
+
+/// Ends what a server has left running over a data folder; whether there was an edge, and how many programs there were.
+///
+/// # Errors
+/// `Unavailable` when a server runs over the folder.
+pub async fn stop(data: &Path) -> Result<(bool, usize)> {
+    let _lock = lock(data)?;
+    let failed = |error: std::io::Error| Error::Unavailable(format!("the edge cannot be stopped ({error})"));
+    let edge = edges::stop(data, STOPPING).await.map_err(failed)?;
+    let executable = std::env::current_exe().map_err(|e| Error::Internal(format!("where this program is: {e}")))?;
+    let programs = ProcessDriver::new(data, executable, Machine::without_walls());
+    Ok((edge, programs.stop_all(STOPPING).await?))
 }
 
 /// What runs programs, after what it enforces was said, or found too little.

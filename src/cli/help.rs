@@ -29,7 +29,7 @@ const GROUPS: [(&str, &[&str]); 7] = [
     ("Organize", &["create", "organizations", "projects", "environments"]),
     ("People", &["team", "invite", "accept", "key", "service-account"]),
     ("Access", &["grant", "revoke", "bindings", "roles", "explain", "who-can", "review", "audit"]),
-    ("Server", &["serve", "migrate", "bootstrap", "rotate-keys", "rotate-master-key", "schema"]),
+    ("Server", &["serve", "stop", "migrate", "bootstrap", "rotate-keys", "rotate-master-key", "schema"]),
     ("Shell", &["completions", "help"]),
 ];
 

@@ -43,8 +43,8 @@ pub use self::{
     people::{AcceptArgs, InviteArgs, TeamCommand},
     rollback::RollbackArgs,
     serve::{
-        BootstrapArgs, IsolationArg, LogFormat, MigrateArgs, RotateKeysArgs, RotateMasterKeyArgs, SampleArgs,
-        SchemaArgs, ServeArgs, ShimArgs, StorageArgs,
+        BootstrapArgs, EdgeArgs, IsolationArg, LogFormat, MigrateArgs, RotateKeysArgs, RotateMasterKeyArgs, SampleArgs,
+        SchemaArgs, ServeArgs, ShimArgs, StopArgs, StorageArgs,
     },
     session::{LoginArgs, SignupArgs},
     variables::VariablesCommand,
@@ -85,6 +85,8 @@ pub struct Global {
 pub enum Command {
     /// Run the control plane and the edge
     Serve(ServeArgs),
+    /// Stop the edge and the programs, which go on when the server ends
+    Stop(StopArgs),
     /// Bring the database to this version's schema
     Migrate(MigrateArgs),
     /// Print the GraphQL schema
@@ -98,6 +100,9 @@ pub enum Command {
     /// Hold the program of one deployment
     #[command(hide = true)]
     Shim(ShimArgs),
+    /// Serve deployments, also while no server runs
+    #[command(hide = true)]
+    Edge(EdgeArgs),
     /// Serve a small sample page on `$PORT`
     #[command(hide = true)]
     Sample(SampleArgs),

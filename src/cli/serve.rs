@@ -127,6 +127,21 @@ pub struct ShimArgs {
     pub arguments: Vec<OsString>,
 }
 
+/// Arguments of `reeve stop`.
+#[derive(Args, Clone, Debug, Default)]
+pub struct StopArgs {
+    /// Where things are kept.
+    #[command(flatten)]
+    pub storage: StorageArgs,
+}
+
+/// Arguments of the hidden `reeve edge`, which the server starts to serve deployments.
+#[derive(Args, Clone, Debug)]
+pub struct EdgeArgs {
+    /// The data folder.
+    pub folder: PathBuf,
+}
+
 /// Arguments of the hidden `reeve sample`, a program to deploy in demonstrations and tests.
 #[derive(Args, Clone, Debug, Default)]
 pub struct SampleArgs {}

@@ -17,8 +17,10 @@ mod demo;
 mod output;
 pub mod sample;
 mod serve;
+mod stop;
 
-pub use serve::serve;
+pub use serve::{edge, serve};
+pub use stop::stop;
 
 use output::say;
 

@@ -1,22 +1,25 @@
-//! `reeve serve`: reads the configuration, starts everything, and stops it when told to.
+//! `reeve serve`: reads the configuration, starts everything, and stops it when told to. `reeve edge`: the part of it that
+//! goes on.
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use nix::sys::stat::{Mode, umask};
+use nix::unistd::setsid;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use super::output::say;
 use super::{demo, report};
-use crate::cli::{IsolationArg, LogFormat, ServeArgs};
+use crate::cli::{EdgeArgs, IsolationArg, LogFormat, ServeArgs};
 use crate::config::{Config, Isolation, Layer, Password};
 use crate::domain::quote;
 use crate::error::{Error, Result};
-use crate::server;
+use crate::server::{self, EdgePlace};
 use crate::sys::env;
 
-/// Runs until SIGTERM or SIGINT; then takes nothing new and lets what is under way end. Programs go on running.
+/// Runs until SIGTERM or SIGINT; then takes nothing new and lets what is under way end. The edge and the programs go on, but
+/// for those of a demo.
 pub async fn serve(args: ServeArgs) -> ExitCode {
     report(served(args).await)
 }
@@ -29,7 +32,7 @@ async fn served(args: ServeArgs) -> Result<()> {
     let config = configured(args)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(|e| Error::Internal(e.to_string()))?;
     let data = config.data.clone();
-    let server = server::start(config).await?;
+    let server = server::start(config, EdgePlace::Apart).await?;
     say(&format!("api listening on http://{}", server.api_address()));
     say(&format!("edge listening on http://{}", server.edge_address()));
     let demo = async {
@@ -45,7 +48,26 @@ async fn served(args: ServeArgs) -> Result<()> {
     }
     say("stopping");
     server.shutdown().await;
+    if with_demo {
+        return server::stop(&data).await.map(|_| ());
+    }
+    let folder = data.display();
+    say(&format!(
+        "the edge and the programs go on; `reeve serve` takes them over again, `reeve stop --data {folder}` stops them"
+    ));
     Ok(())
+}
+
+/// Serves deployments, with or without a server, until it is stopped or replaced.
+pub async fn edge(args: EdgeArgs) -> ExitCode {
+    // Out of the server's session: a signal to its terminal or group is not for visitors. It fails only for a group leader,
+    // which is out already.
+    let _ = setsid();
+    let serves = async {
+        log(None)?;
+        crate::edge::process::run(&args.folder).await.map_err(|e| Error::Unavailable(format!("the edge's socket: {e}")))
+    };
+    report(serves.await)
 }
 
 fn configured(args: ServeArgs) -> Result<Config> {

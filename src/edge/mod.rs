@@ -1,16 +1,22 @@
 //! The edge: serves deployments by host name and moves a host from one deployment to the next without dropping a
-//! request. It sees a watch channel of routes and nothing else: no store, no database, no policy.
+//! request. It sees tables of routes and nothing else: no store, no database, no policy. It runs in the process of whoever
+//! starts it, or in one of its own that outlives the control plane.
 
+mod apart;
 mod body;
 mod compress;
 mod conditional;
 mod connector;
 mod forward;
+mod found;
+mod gate;
+mod handle;
 mod headers;
 mod meter;
 mod pages;
 mod park;
-pub mod policy;
+mod policy;
+pub mod process;
 mod respond;
 pub mod routes;
 mod server;
@@ -19,6 +25,12 @@ mod table;
 mod target;
 pub mod tls;
 mod tunnel;
+mod wire;
+
+pub use apart::{Apart, NewEdge, Opened};
+pub use found::{Found, find, stop};
+pub use handle::Edge;
+pub use wire::Setup;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -28,20 +40,30 @@ use std::{
     time::Duration,
 };
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::{
     net::TcpListener,
     sync::{mpsc, watch},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use self::{headers::RequestIds, park::Parking, routes::RouteTable, table::Table, target::Target};
+use self::{
+    headers::RequestIds,
+    park::Parking,
+    routes::RouteTable,
+    table::Table,
+    target::Target,
+    wire::{Answer, Call},
+};
 use crate::domain::traffic::Traffic;
 
 use crate::reach::Address;
 
 /// A drained target's report is kept this long for a workflow that asks late.
 const REPORT_KEPT: Duration = Duration::from_secs(60);
+/// After the listeners went to another edge, a client that sends a request now and then is told to connect to that one.
+/// Who is silent for this long has its connection closed.
+const LINGER: Duration = Duration::from_secs(2);
 
 /// How long the edge waits for others.
 #[derive(Clone, Debug)]
@@ -95,7 +117,7 @@ impl Default for EdgeConfig {
 }
 
 /// What a drain saw.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DrainReport {
     /// Requests, streams and tunnels that were open when the table changed.
     pub in_flight_at_switch: usize,
@@ -104,7 +126,7 @@ pub struct DrainReport {
 }
 
 /// The applied table still, or again, routes to the target: its program must not be stopped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StillRouted;
 
 /// What every connection shares.
@@ -114,7 +136,9 @@ struct Shared {
     config: EdgeConfig,
     request_ids: RequestIds,
     tasks: TaskTracker,
-    /// No new connections, and idle ones close.
+    /// No new connections; those that are there take one more request.
+    leaving: CancellationToken,
+    /// Besides, idle connections close.
     closing: CancellationToken,
     /// Connections end now.
     closed: CancellationToken,
@@ -140,13 +164,15 @@ impl EdgeHandle {
         config: EdgeConfig,
     ) -> io::Result<Self> {
         let address = listener.local_addr()?;
+        let closing = CancellationToken::new();
         let shared = Arc::new(Shared {
             table: Table::new(config.timeouts.connect),
             parking: Parking::default(),
             config,
             request_ids: RequestIds::default(),
             tasks: TaskTracker::new(),
-            closing: CancellationToken::new(),
+            leaving: closing.child_token(),
+            closing,
             closed: CancellationToken::new(),
         });
         let first = routes.borrow_and_update().clone();
@@ -227,6 +253,38 @@ impl EdgeHandle {
     /// Requests, streams and tunnels on a deployment, both serving and draining.
     pub fn in_flight(&self, deployment: &str) -> usize {
         self.shared.table.in_flight(deployment)
+    }
+
+    /// What is asked from afar.
+    async fn answer(&self, call: Call) -> Answer {
+        match call {
+            Call::Drain { key, grace } => Answer::Drained(self.drain(&key, grace).await),
+            Call::DrainDeployment { deployment, grace } => {
+                Answer::Drained(self.drain_deployment(&deployment, grace).await)
+            }
+            Call::DrainInstance { deployment, address, grace } => {
+                Answer::Drained(self.drain_instance(&deployment, &address, grace).await)
+            }
+            Call::InFlight { deployment } => Answer::InFlight(self.in_flight(&deployment)),
+            Call::TakeVisited => Answer::Visited(self.take_visited()),
+            Call::TakeTraffic => Answer::Counted(self.take_traffic()),
+            Call::Leave => {
+                self.leave().await;
+                Answer::Done
+            }
+            Call::Stop { grace } => {
+                self.shutdown(grace).await;
+                Answer::Done
+            }
+        }
+    }
+
+    /// Stops accepting, since somebody else does on the same listeners. When it returns, no request comes any more; what
+    /// has come goes on.
+    async fn leave(&self) {
+        self.shared.leaving.cancel();
+        tokio::time::sleep(LINGER).await;
+        self.shared.closing.cancel();
     }
 
     /// Stops accepting, lets running requests end for up to `grace`, then cuts what is left.

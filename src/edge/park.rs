@@ -55,6 +55,16 @@ impl Parking {
     }
 }
 
+impl Shared {
+    /// The sleeping deployments that somebody waits for.
+    pub(super) fn waited_for(&self) -> Vec<String> {
+        let waited: Vec<String> =
+            self.parking.0.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect();
+        let asleep = self.table.asleep();
+        waited.into_iter().filter(|deployment| asleep.contains(deployment)).collect()
+    }
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
         let mut lots = self.shared.parking.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,67 +1,53 @@
-//! What the edge does for a host beside serving it, as the control plane tells it. It must not know how passwords are kept
-//! or clients are counted.
+//! What the edge does for a host beside serving it, made of what the table says; the counts of clients live as long as the
+//! settings that they belong to. It must not know requests.
 
-use std::{collections::HashMap, fmt, future::Future, net::IpAddr, pin::Pin, sync::Arc};
+use std::{collections::HashMap, sync::Arc};
 
 use bytes::Bytes;
 
+use super::{gate::Gate, routes::RouteTable};
+use crate::domain::edge_settings::EdgeSettings;
+
 /// What the edge does for one host.
-#[derive(Clone, Debug, Default)]
-pub struct Policy {
+#[derive(Debug)]
+pub(super) struct Policy {
     /// Plain requests are sent on to HTTPS.
-    pub redirect_to_https: bool,
+    pub(super) redirect_to_https: bool,
     /// What was set for the environment that the host belongs to; none when nothing was.
-    pub rules: Option<Arc<Rules>>,
+    pub(super) rules: Option<Arc<Rules>>,
 }
 
 /// What was set for an environment.
 #[derive(Debug)]
-pub struct Rules {
-    /// The first that fits counts.
-    pub redirects: Vec<Redirect>,
+pub(super) struct Rules {
+    pub(super) settings: Arc<EdgeSettings>,
     /// HTML by the status that it goes with.
-    pub pages: HashMap<u16, Bytes>,
-    /// Whether answers are compressed for clients that ask for it.
-    pub compression: bool,
+    pub(super) pages: HashMap<u16, Bytes>,
     /// Who is let through; none when everybody is.
-    pub gate: Option<Arc<dyn Gate>>,
+    pub(super) gate: Option<Gate>,
 }
 
-/// Gives the address for the path of a request, if it is for that.
-pub type Elsewhere = dyn Fn(&str) -> Option<String> + Send + Sync;
-
-/// Where requests are sent instead.
-pub struct Redirect {
-    /// To where.
-    pub target: Box<Elsewhere>,
-    /// Whether clients may remember it.
-    pub permanent: bool,
-}
-
-impl fmt::Debug for Redirect {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Redirect").field("permanent", &self.permanent).finish_non_exhaustive()
+impl Rules {
+    fn new(settings: Arc<EdgeSettings>) -> Arc<Self> {
+        let pages = settings.error_pages.iter().map(|(status, html)| (*status, html.clone().into())).collect();
+        Arc::new(Self { gate: Gate::of(&settings), pages, settings })
     }
 }
 
-/// Why somebody is not let through.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Closed {
-    /// Without the password.
-    Locked,
-    /// Too often; the seconds to wait.
-    TooOften(u64),
+/// The rules of a table by the name of their settings; those whose settings are the same as before stay.
+pub(super) fn rules(table: &RouteTable, before: &HashMap<String, Arc<Rules>>) -> HashMap<String, Arc<Rules>> {
+    let rules = table.settings.iter().map(|(name, settings)| {
+        let kept = before.get(name).filter(|old| old.settings == *settings);
+        (name.clone(), kept.cloned().unwrap_or_else(|| Rules::new(settings.clone())))
+    });
+    rules.collect()
 }
 
-/// An answer that takes a while.
-pub type Later<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
-
-/// Says who is let through.
-pub trait Gate: fmt::Debug + Send + Sync {
-    /// Whether it is by a password, which the program behind must not see.
-    fn is_locked(&self) -> bool;
-    /// Counts one request, and says whether it comes through if that can be told at once.
-    fn admits(&self, client: IpAddr, authorization: Option<&[u8]>) -> Option<Result<(), Closed>>;
-    /// Says the same when it takes a while.
-    fn check<'a>(&'a self, client: IpAddr, authorization: &'a [u8]) -> Later<'a, Result<(), Closed>>;
+/// The policies of a table, by host.
+pub(super) fn policies(table: &RouteTable, rules: &HashMap<String, Arc<Rules>>) -> HashMap<String, Arc<Policy>> {
+    let policies = table.policies.iter().map(|(host, told)| {
+        let rules = told.settings.as_ref().and_then(|name| rules.get(name)).cloned();
+        (host.clone(), Arc::new(Policy { redirect_to_https: told.redirect_to_https, rules }))
+    });
+    policies.collect()
 }

@@ -4,9 +4,9 @@ use std::{borrow::Cow, convert::Infallible, net::SocketAddr, sync::Arc};
 
 use http_body_util::BodyExt;
 use hyper::{
-    Method, Request, Response, StatusCode,
+    Method, Request, Response, StatusCode, Version,
     body::Incoming,
-    header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, LOCATION},
+    header::{AUTHORIZATION, CONNECTION, CONTENT_TYPE, HeaderValue, LOCATION},
 };
 use tokio::time::Instant;
 
@@ -15,10 +15,11 @@ use super::{
     body::{Claimed, ResponseBody, full},
     compress::{self, Coding},
     forward::{self, Peer},
+    gate::Closed,
     headers::{self, BadHost, REQUEST_ID},
     pages::{self, Asked, Form, Problem},
     park::{self, Visitor},
-    policy::{Closed, Policy, Rules},
+    policy::{Policy, Rules},
     routes::TargetSpec,
     target::Claim,
 };
@@ -37,6 +38,7 @@ pub(super) async fn respond(
     client: Client,
     mut request: Request<Incoming>,
 ) -> Result<Response<ResponseBody>, Infallible> {
+    let version = request.version();
     headers::from_http2(&mut request);
     let request_id = shared.request_ids.of(request.headers());
     let accept = Form::wanted(request.headers());
@@ -60,6 +62,12 @@ pub(super) async fn respond(
         pages::page(&problem, &Asked { accept, host: &name, request_id: &peer.request_id, pages })
     });
     response.headers_mut().insert(REQUEST_ID, peer.request_id);
+    if shared.leaving.is_cancelled()
+        && version < Version::HTTP_2
+        && response.status() != StatusCode::SWITCHING_PROTOCOLS
+    {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     Ok(response)
 }
 
@@ -86,7 +94,7 @@ async fn serve(
         }
     }
     let rules = policy.and_then(|policy| policy.rules.as_ref());
-    let compression = rules.is_none_or(|rules| rules.compression);
+    let compression = rules.is_none_or(|rules| rules.settings.compression);
     let coding = if compression { Coding::wanted(request.headers()) } else { None };
     let (method, headers) = (request.method(), request.headers());
     let visitor = Visitor { address: peer.address.ip(), method, headers, accept };
@@ -166,7 +174,8 @@ async fn pass(rules: &Rules, request: &mut Request<Incoming>, peer: &Peer) -> Re
 /// The redirect that is for a request, if there is one. The query is kept.
 fn redirected(rules: &Rules, request: &Request<Incoming>) -> Result<Option<Response<ResponseBody>>, Problem> {
     let path = request.uri().path();
-    let Some((to, permanent)) = rules.redirects.iter().find_map(|it| Some(((it.target)(path)?, it.permanent))) else {
+    let redirects = &rules.settings.redirects;
+    let Some((to, permanent)) = redirects.iter().find_map(|it| Some((it.target(path)?, it.permanent()))) else {
         return Ok(None);
     };
     let query = match request.uri().query() {

@@ -1,13 +1,18 @@
-//! What the control plane tells the edge: a table from host to target, sent as a whole through a watch channel. These
-//! are descriptions; the live targets behind them are made in `target`. It must not know where the table comes from.
+//! What the control plane tells the edge: a table from host to target, published as a whole. These are descriptions; the
+//! live targets behind them are made in `target`. It must not know where the table comes from.
 
 use std::{collections::HashMap, sync::Arc};
 
-use super::{policy::Policy, static_site::StaticSite, tls::Certificate};
-use crate::reach::Address;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    static_site::{self, StaticSite},
+    tls::Certificate,
+};
+use crate::{domain::edge_settings::EdgeSettings, reach::Address};
 
 /// Everything that the edge serves at one moment.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RouteTable {
     /// Grows with every table; the edge acknowledges it.
     pub version: u64,
@@ -18,13 +23,24 @@ pub struct RouteTable {
     /// By host: what is shown to clients that come over TLS.
     pub certificates: HashMap<String, Certificate>,
     /// By host: what is done beside serving it; nothing for a host that is not here.
-    pub policies: HashMap<String, Arc<Policy>>,
+    pub policies: HashMap<String, Policy>,
+    /// What was set for environments, by a name of each.
+    pub settings: HashMap<String, Arc<EdgeSettings>>,
     /// Files below `/.well-known/acme-challenge/`, on every host: name and content.
     pub challenges: HashMap<String, String>,
 }
 
+/// What is done for one host beside serving it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Policy {
+    /// Plain requests are sent on to HTTPS.
+    pub redirect_to_https: bool,
+    /// The name of the settings that count here, among those of the table.
+    pub settings: Option<String>,
+}
+
 /// Where one host leads.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Route {
     /// The identity of the live target. The same key with the same kind of target keeps connections and counts across
     /// tables; a changed key drains the old target. It must contain the host, as two hosts never share a target.
@@ -36,7 +52,7 @@ pub struct Route {
 }
 
 /// What answers for a host.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum TargetSpec {
     /// A waiting page, 503, that reloads itself.
     Starting,
@@ -54,14 +70,14 @@ pub enum TargetSpec {
         /// Shown to visitors.
         message: String,
     },
-    /// Files.
-    Static(Arc<StaticSite>),
+    /// Files. Written down it is the site's name alone.
+    Static(#[serde(with = "static_site::by_name")] Arc<StaticSite>),
     /// Programs, each as good as the other.
     Process(Addresses),
 }
 
 /// Where the programs behind one target are reached.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Addresses(pub Vec<Address>);
 
 impl From<Vec<Address>> for Addresses {

@@ -34,7 +34,7 @@ pub(super) async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, shar
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            () = shared.closing.cancelled() => return,
+            () = shared.leaving.cancelled() => return,
         };
         match accepted {
             Ok((stream, peer)) => {
@@ -81,9 +81,11 @@ async fn serve(
     let service = service_fn(|request| respond(shared.clone(), client.clone(), request));
     let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
+    // HTTP/2 tells clients to go without losing a request; of HTTP/1.1 each answer says so.
+    let close = if http2 { &shared.leaving } else { &shared.closing };
     let finished = tokio::select! {
         finished = connection.as_mut() => finished,
-        () = shared.closing.cancelled() => {
+        () = close.cancelled() => {
             connection.as_mut().graceful_shutdown();
             tokio::select! {
                 finished = connection.as_mut() => finished,

@@ -25,6 +25,8 @@ use hyper::{
     },
 };
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     body::{BoxError, ResponseBody, full},
     compress::{self, Coding},
@@ -42,7 +44,7 @@ const PACKABLE: u64 = 1024 * 1024;
 const READ: u64 = 256 * 1024;
 
 /// One file of a site.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct StaticFile {
     /// The path of its URL, decoded, without the leading slash, as `docs/index.html`.
     pub path: String,
@@ -57,7 +59,7 @@ pub struct StaticFile {
 }
 
 /// How a site answers for paths that it does not have. Both name files of the site.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct SiteOptions {
     /// The page for 404.
     pub not_found: Option<String>,
@@ -65,9 +67,10 @@ pub struct SiteOptions {
     pub fallback: Option<String>,
 }
 
-/// A static site.
+/// A static site. Two of the same name are the same.
 #[derive(Debug)]
 pub struct StaticSite {
+    name: String,
     files: HashMap<String, Entry>,
     options: SiteOptions,
     kept: AtomicU64,
@@ -90,6 +93,29 @@ impl Entry {
     }
 }
 
+impl PartialEq for StaticSite {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+/// How a table names a site: whoever reads it puts the site that it knows under this name in the place.
+pub(super) mod by_name {
+    use std::sync::Arc;
+
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    use super::{SiteOptions, StaticSite};
+
+    pub(in super::super) fn serialize<S: Serializer>(site: &Arc<StaticSite>, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&site.name)
+    }
+
+    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Arc<StaticSite>, D::Error> {
+        Ok(Arc::new(StaticSite::new(String::deserialize(from)?, [], SiteOptions::default())))
+    }
+}
+
 enum Found<'a> {
     File(&'a Entry),
     Fallback(&'a Entry, StatusCode),
@@ -98,8 +124,8 @@ enum Found<'a> {
 }
 
 impl StaticSite {
-    /// A site of these files. Reads none of them yet.
-    pub fn new(files: impl IntoIterator<Item = StaticFile>, options: SiteOptions) -> Self {
+    /// A site of these files, which never change under this name. Reads none of them yet.
+    pub fn new(name: String, files: impl IntoIterator<Item = StaticFile>, options: SiteOptions) -> Self {
         let files = files.into_iter().map(|file| {
             let guess = || {
                 let kind = mime_guess::from_path(&file.path).first_or_octet_stream();
@@ -117,7 +143,24 @@ impl StaticSite {
             };
             (file.path, entry)
         });
-        Self { files: files.collect(), options, kept: AtomicU64::new(0) }
+        Self { name, files: files.collect(), options, kept: AtomicU64::new(0) }
+    }
+
+    /// Its name.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What another process makes the same site of.
+    pub(super) fn description(&self) -> (Vec<StaticFile>, SiteOptions) {
+        let files = self.files.iter().map(|(path, entry)| StaticFile {
+            path: path.clone(),
+            blob: entry.blob.clone(),
+            size: entry.size,
+            digest: entry.etag.trim_matches('"').to_owned(),
+            content_type: entry.content_type.to_str().ok().map(ToOwned::to_owned),
+        });
+        (files.collect(), self.options.clone())
     }
 
     /// Answers a request; made smaller by `coding`, if that is worth it.

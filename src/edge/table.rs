@@ -15,8 +15,8 @@ use tokio::sync::watch;
 
 use super::{
     DrainReport, StillRouted,
-    policy::Policy,
-    routes::{Route, RouteTable},
+    policy::{self, Policy, Rules},
+    routes::{Route, RouteTable, TargetSpec},
     target::{Claim, Target},
     tls::Certificate,
 };
@@ -28,6 +28,7 @@ struct Live {
     targets: HashMap<String, Entry>,
     certificates: HashMap<String, Certificate>,
     policies: HashMap<String, Arc<Policy>>,
+    rules: HashMap<String, Arc<Rules>>,
     challenges: HashMap<String, String>,
 }
 
@@ -92,6 +93,13 @@ impl Table {
         visited.map(|target| target.route.deployment.clone()).collect()
     }
 
+    /// The deployments that sleep.
+    pub(super) fn asleep(&self) -> HashSet<String> {
+        let live = self.live.load();
+        let asleep = live.targets().filter(|target| matches!(target.route.target, TargetSpec::Asleep));
+        asleep.map(|target| target.route.deployment.clone()).collect()
+    }
+
     /// What was counted of each deployment's requests since this was asked last.
     pub(super) fn take_traffic(&self) -> HashMap<String, Traffic> {
         let mut taken: HashMap<String, Traffic> = HashMap::new();
@@ -124,11 +132,18 @@ impl Table {
         let kept: HashSet<*const Target> = targets.values().flat_map(|entry| &entry.targets).map(Arc::as_ptr).collect();
         let retired: Vec<Arc<Target>> =
             before.targets().filter(|old| !kept.contains(&Arc::as_ptr(old))).cloned().collect();
+        // The one before may have been read already.
+        let certificates = table.certificates.iter().map(|(host, certificate)| {
+            let kept = before.certificates.get(host).filter(|old| *old == certificate);
+            (host.clone(), kept.unwrap_or(certificate).clone())
+        });
+        let rules = policy::rules(table, &before.rules);
         self.live.store(Arc::new(Live {
             base_domain: table.base_domain.to_ascii_lowercase(),
             targets,
-            certificates: table.certificates.clone(),
-            policies: table.policies.clone(),
+            certificates: certificates.collect(),
+            policies: policy::policies(table, &rules),
+            rules,
             challenges: table.challenges.clone(),
         }));
         self.retired().extend(retired.iter().cloned());

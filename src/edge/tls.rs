@@ -1,7 +1,10 @@
 //! HTTPS: which certificate is shown for which name, from memory and nowhere else. It must not know where certificates come
 //! from.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
 use rustls::{
     ServerConfig,
@@ -10,6 +13,7 @@ use rustls::{
     server::{ClientHello, ResolvesServerCert},
     sign::CertifiedKey,
 };
+use serde::{Deserialize, Serialize};
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
@@ -18,9 +22,18 @@ use super::Shared;
 const HTTP2: &[u8] = b"h2";
 const HTTP1: &[u8] = b"http/1.1";
 
-/// A certificate with its key, ready to be shown.
-#[derive(Clone)]
-pub struct Certificate(Arc<CertifiedKey>);
+/// A certificate with its key. Written down it is only ever sent over the socket between control plane and edge.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Certificate(Arc<Pem>);
+
+#[derive(Serialize, Deserialize)]
+struct Pem {
+    chain: String,
+    key: String,
+    /// Read when it is needed first; none if it cannot be.
+    #[serde(skip)]
+    read: OnceLock<Option<Arc<CertifiedKey>>>,
+}
 
 impl Certificate {
     /// Reads a chain and the private key of its first certificate, both in PEM.
@@ -28,11 +41,28 @@ impl Certificate {
     /// # Errors
     /// When either is malformed, or they do not belong together.
     pub fn parse(chain: &str, key: &[u8]) -> Result<Self, String> {
-        let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(chain.as_bytes()).collect();
-        let chain = chain.map_err(|error| format!("the chain cannot be read ({error})"))?;
-        let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| "the key cannot be read".to_owned())?;
-        let certified = CertifiedKey::from_der(chain, key, &ring::default_provider());
-        Ok(Self(Arc::new(certified.map_err(|error| format!("the certificate cannot be used ({error})"))?)))
+        let key = String::from_utf8(key.to_vec()).map_err(|_| "the key cannot be read".to_owned())?;
+        let read = OnceLock::from(Some(read(chain, &key)?));
+        Ok(Self(Arc::new(Pem { chain: chain.to_owned(), key, read })))
+    }
+
+    fn certified(&self) -> Option<Arc<CertifiedKey>> {
+        self.0.read.get_or_init(|| read(&self.0.chain, &self.0.key).ok()).clone()
+    }
+}
+
+fn read(chain: &str, key: &str) -> Result<Arc<CertifiedKey>, String> {
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(chain.as_bytes()).collect();
+    let chain = chain.map_err(|error| format!("the chain cannot be read ({error})"))?;
+    let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(|_| "the key cannot be read".to_owned())?;
+    let certified = CertifiedKey::from_der(chain, key, &ring::default_provider());
+    Ok(Arc::new(certified.map_err(|error| format!("the certificate cannot be used ({error})"))?))
+}
+
+/// A chain has one key.
+impl PartialEq for Certificate {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || self.0.chain == other.0.chain
     }
 }
 
@@ -54,7 +84,7 @@ impl fmt::Debug for ByName {
 impl ResolvesServerCert for ByName {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let name = hello.server_name()?.to_ascii_lowercase();
-        self.0.table.certificate(&name).map(|certificate| certificate.0)
+        self.0.table.certificate(&name)?.certified()
     }
 }
 

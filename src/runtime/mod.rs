@@ -7,6 +7,7 @@ mod cache;
 mod cgroups;
 mod collect;
 pub mod git;
+mod halt;
 pub mod health;
 mod instance;
 mod log;

@@ -49,7 +49,7 @@ const OWN_PORT: u16 = 8080;
 /// a restart, adopts what runs.
 #[derive(Clone, Debug)]
 pub struct ProcessDriver {
-    state: PathBuf,
+    pub(super) state: PathBuf,
     storage: PathBuf,
     pub(super) cache: PathBuf,
     shim: PathBuf,
@@ -204,7 +204,7 @@ impl ProcessDriver {
     }
 
     /// Ends the run that is on record. Only while the lock is held.
-    async fn end(&self, instance: &Instance, name: &str, grace: Duration) -> Result<(), RuntimeError> {
+    pub(super) async fn end(&self, instance: &Instance, name: &str, grace: Duration) -> Result<(), RuntimeError> {
         if let Some(record) = instance.shim() {
             if record.shim.lives() {
                 let grace_ms = u64::try_from(grace.as_millis()).unwrap_or(u64::MAX);
@@ -280,7 +280,7 @@ impl ProcessDriver {
         Ok(())
     }
 
-    fn instances(&self) -> Result<Vec<String>, RuntimeError> {
+    pub(super) fn instances(&self) -> Result<Vec<String>, RuntimeError> {
         let entries = match fs::read_dir(&self.state) {
             Ok(entries) => entries,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -372,7 +372,7 @@ impl Driver for ProcessDriver {
     }
 }
 
-fn status(instance: &Instance) -> Status {
+pub(super) fn status(instance: &Instance) -> Status {
     let Some(record) = instance.shim() else { return Status::Absent };
     if let Some(exit) = instance.exit() {
         return Status::Exited { exit };
@@ -394,7 +394,7 @@ fn address(instance: &Instance, record: &ShimRecord) -> Address {
     }
 }
 
-async fn lock(instance: &Instance) -> Result<Option<File>, RuntimeError> {
+pub(super) async fn lock(instance: &Instance) -> Result<Option<File>, RuntimeError> {
     let instance = instance.clone();
     blocking(move || instance.lock().map_err(RuntimeError::internal("the instance could not be locked"))).await
 }

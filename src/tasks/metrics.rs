@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use entities::ids::DeploymentId;
 
 use crate::domain::traffic::Traffic;
-use crate::edge::EdgeHandle;
+use crate::edge::Edge;
 use crate::service::App;
 use crate::store::metric;
 use crate::sys::clock;
@@ -25,7 +25,7 @@ struct Counted {
 }
 
 /// Runs until `stop`; what was counted last is written before.
-pub async fn run(app: Arc<App>, edge: EdgeHandle, replica: String, stop: CancellationToken) {
+pub async fn run(app: Arc<App>, edge: Edge, replica: String, stop: CancellationToken) {
     let mut counted = Counted::default();
     loop {
         let ending = stop.is_cancelled();
@@ -37,7 +37,7 @@ pub async fn run(app: Arc<App>, edge: EdgeHandle, replica: String, stop: Cancell
             }
         }
         let mut changed = Vec::new();
-        for (name, traffic) in edge.take_traffic() {
+        for (name, traffic) in edge.take_traffic().await {
             let Ok(id) = name.parse::<DeploymentId>() else { continue };
             let sum = counted.traffic.entry(id).or_default();
             sum.add(&traffic);

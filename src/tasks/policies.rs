@@ -1,9 +1,7 @@
 //! What the edge is told of hosts beside where they lead: certificates, and what was set for an environment. Kept from one
-//! table to the next, since both cost something to open, and the counts of clients live as long as the settings.
+//! table to the next, since both cost something to open.
 
 use std::collections::HashMap;
-use std::fmt;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -11,10 +9,9 @@ use chrono::{DateTime, Utc};
 use entities::ids::{DomainId, EnvironmentId};
 
 use crate::domain::edge_settings::EdgeSettings;
-use crate::edge::policy::{self, Later, Policy, Redirect, Rules};
+use crate::edge::routes::Policy;
 use crate::edge::tls::Certificate;
 use crate::error::Result;
-use crate::service::edge::{self, Closed};
 use crate::service::{self, App};
 use crate::store::domain::Served;
 use crate::store::{certificate, edge_settings};
@@ -25,7 +22,7 @@ pub(super) struct Opened {
     /// Certificates, and when each was issued.
     certificates: HashMap<DomainId, (DateTime<Utc>, Certificate)>,
     /// Settings and the version that they are of.
-    rules: HashMap<EnvironmentId, (i32, Arc<Rules>)>,
+    settings: HashMap<EnvironmentId, (i32, Arc<EdgeSettings>)>,
 }
 
 impl Opened {
@@ -51,29 +48,30 @@ impl Opened {
     }
 
     /// What was set, by environment.
-    pub(super) async fn rules(&mut self, app: &App) -> Result<HashMap<EnvironmentId, Arc<Rules>>> {
+    pub(super) async fn settings(&mut self, app: &App) -> Result<HashMap<String, Arc<EdgeSettings>>> {
         let versions: HashMap<EnvironmentId, i32> = edge_settings::versions(&app.store).await?.into_iter().collect();
-        self.rules.retain(|id, (version, _)| versions.get(id) == Some(version));
+        self.settings.retain(|id, (version, _)| versions.get(id) == Some(version));
         for id in versions.keys() {
-            if !self.rules.contains_key(id)
+            if !self.settings.contains_key(id)
                 && let Some((settings, version)) = edge_settings::of(&app.store, *id).await?
             {
-                self.rules.insert(*id, (version, Arc::new(rules(settings))));
+                self.settings.insert(*id, (version, Arc::new(settings)));
             }
         }
-        Ok(self.rules.iter().map(|(id, (_, rules))| (*id, rules.clone())).collect())
+        Ok(self.settings.iter().map(|(id, (_, settings))| (id.to_string(), settings.clone())).collect())
     }
 }
 
 /// The policy of every host of an environment that something was set for, and of every domain that is sent on to HTTPS.
 pub(super) fn policies<'a>(
     hosts: impl Iterator<Item = (&'a str, EnvironmentId)>,
-    rules: &HashMap<EnvironmentId, Arc<Rules>>,
+    settings: &HashMap<String, Arc<EdgeSettings>>,
     redirected: impl Fn(&str) -> bool,
-) -> HashMap<String, Arc<Policy>> {
+) -> HashMap<String, Policy> {
     let policy = |(host, environment): (&str, EnvironmentId)| {
-        let policy = Policy { redirect_to_https: redirected(host), rules: rules.get(&environment).cloned() };
-        (policy.redirect_to_https || policy.rules.is_some()).then(|| (host.to_owned(), Arc::new(policy)))
+        let settings = Some(environment.to_string()).filter(|id| settings.contains_key(id));
+        let policy = Policy { redirect_to_https: redirected(host), settings };
+        (policy != Policy::default()).then(|| (host.to_owned(), policy))
     };
     hosts.filter_map(policy).collect()
 }
@@ -87,48 +85,4 @@ async fn opened(app: &App, domain: &Served) -> Result<Option<Certificate>> {
         tracing::error!(domain = domain.name, error, "a certificate cannot be used");
         None
     }))
-}
-
-fn rules(settings: EdgeSettings) -> Rules {
-    let gate = edge::Gate::of(&settings).map(|gate| Arc::new(Standing(gate)) as Arc<dyn policy::Gate>);
-    let redirects = settings.redirects.into_iter().map(|redirect| Redirect {
-        permanent: redirect.permanent(),
-        target: Box::new(move |path| redirect.target(path)),
-    });
-    Rules {
-        redirects: redirects.collect(),
-        pages: settings.error_pages.into_iter().map(|(status, html)| (status, html.into())).collect(),
-        compression: settings.compression,
-        gate,
-    }
-}
-
-/// The gate of the services, as the edge asks for it.
-struct Standing(edge::Gate);
-
-impl fmt::Debug for Standing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Gate(redacted)")
-    }
-}
-
-fn told(closed: Closed) -> policy::Closed {
-    match closed {
-        Closed::Locked => policy::Closed::Locked,
-        Closed::TooOften(seconds) => policy::Closed::TooOften(seconds),
-    }
-}
-
-impl policy::Gate for Standing {
-    fn is_locked(&self) -> bool {
-        self.0.is_locked()
-    }
-
-    fn admits(&self, client: IpAddr, authorization: Option<&[u8]>) -> Option<Result<(), policy::Closed>> {
-        self.0.admits(client, authorization).map(|answer| answer.map_err(told))
-    }
-
-    fn check<'a>(&'a self, client: IpAddr, authorization: &'a [u8]) -> Later<'a, Result<(), policy::Closed>> {
-        Box::pin(async move { self.0.check(client, authorization).await.map_err(told) })
-    }
 }

@@ -10,7 +10,7 @@ use entities::ids::DeploymentId;
 use entities::values::{ActionKind, Cause};
 
 use crate::domain::deployment::retention::Over;
-use crate::edge::EdgeHandle;
+use crate::edge::Edge;
 use crate::error::Result;
 use crate::service::{App, deployment};
 use crate::store::upkeep;
@@ -22,11 +22,11 @@ const LOOK: Duration = Duration::from_secs(5);
 const NOTED_EVERY: u32 = 12;
 
 /// Runs until `stop`; what was visited last is noted before.
-pub async fn run(app: Arc<App>, edge: EdgeHandle, stop: CancellationToken) {
+pub async fn run(app: Arc<App>, edge: Edge, stop: CancellationToken) {
     let mut visited = HashSet::new();
     let mut looks = 0;
     loop {
-        visited.extend(edge.take_visited().iter().filter_map(|id| id.parse::<DeploymentId>().ok()));
+        visited.extend(edge.take_visited().await.iter().filter_map(|id| id.parse::<DeploymentId>().ok()));
         looks += 1;
         let ending = stop.is_cancelled();
         if ending || looks % NOTED_EVERY == 0 {

@@ -12,7 +12,7 @@ use entities::values::{DeploymentKind, DeploymentState};
 use crate::acme::Challenge;
 use crate::domain::configuration::{Configuration, StaticSite as SiteConfiguration};
 use crate::domain::host::{HostName, Link};
-use crate::edge::EdgeHandle;
+use crate::edge::Edge;
 use crate::edge::routes::{Route, RouteTable, TargetSpec};
 use crate::edge::static_site::{SiteOptions, StaticFile, StaticSite};
 use crate::error::{Error, Result};
@@ -32,13 +32,12 @@ pub struct Publisher {
     app: Arc<App>,
     sender: watch::Sender<Arc<RouteTable>>,
     state: Mutex<State>,
-    edge: std::sync::OnceLock<EdgeHandle>,
+    edge: std::sync::OnceLock<Edge>,
 }
 
 /// What is kept from one table to the next. Deployments never change, so neither do their sites.
 #[derive(Default)]
 struct State {
-    version: u64,
     sites: HashMap<DeploymentId, Arc<StaticSite>>,
     /// Certificates and settings.
     opened: Opened,
@@ -52,15 +51,15 @@ pub fn key(host: &HostName, deployment: DeploymentId) -> String {
 }
 
 impl Publisher {
-    /// A publisher and the channel that its tables go through.
-    pub fn new(app: Arc<App>) -> (Arc<Self>, watch::Receiver<Arc<RouteTable>>) {
-        let (sender, receiver) = watch::channel(Arc::new(RouteTable::default()));
+    /// A publisher and the channel that its tables go through. Their versions go on from `version`, which the edge serves.
+    pub fn new(app: Arc<App>, version: u64) -> (Arc<Self>, watch::Receiver<Arc<RouteTable>>) {
+        let (sender, receiver) = watch::channel(Arc::new(RouteTable { version, ..RouteTable::default() }));
         let publisher = Self { app, sender, state: Mutex::default(), edge: std::sync::OnceLock::new() };
         (Arc::new(publisher), receiver)
     }
 
     /// Says which edge to wait for.
-    pub fn serves(&self, edge: EdgeHandle) {
+    pub fn serves(&self, edge: Edge) {
         let _ = self.edge.set(edge);
     }
 
@@ -76,10 +75,8 @@ impl Publisher {
             let served = domain::served(&self.app.store).await?;
             let mut routes = self.table(&mut state, &environments, &deployments).await?;
             add_domains(&mut routes, &served, &environments, |path| self.host(path, None));
-            state.version += 1;
-            let version = state.version;
             let certificates = state.opened.certificates(&self.app, &served).await?;
-            let rules = state.opened.rules(&self.app).await?;
+            let settings = state.opened.settings(&self.app).await?;
             let of_deployment: HashMap<String, EnvironmentId> =
                 deployments.iter().map(|row| (row.id.to_string(), row.environment_id)).collect();
             let hosts = routes.iter();
@@ -88,22 +85,37 @@ impl Publisher {
             let redirected: HashSet<&str> =
                 served.iter().filter(|domain| tls && domain.redirect_to_https).map(|it| it.name.as_str()).collect();
             // Plain requests are sent on only where there is something to send them to.
-            let policies = policies(hosts, &rules, |host| redirected.contains(host) && certificates.contains_key(host));
+            let policies =
+                policies(hosts, &settings, |host| redirected.contains(host) && certificates.contains_key(host));
+            let version = self.sender.borrow().version;
             let table = RouteTable {
                 version,
                 base_domain: self.app.config.base_domain.to_string(),
                 routes,
                 policies,
+                settings,
                 certificates,
                 challenges: state.challenges.values().map(|it| (it.token.clone(), it.answer.clone())).collect(),
             };
-            self.sender.send_replace(Arc::new(table));
-            version
+            self.newest(table)
         };
         if let Some(edge) = self.edge.get() {
             edge.applied(version).await;
         }
         Ok(())
+    }
+
+    /// Sends a table, unless it says the same as the one before; gives the version that has to be served.
+    fn newest(&self, table: RouteTable) -> u64 {
+        let version = table.version;
+        let told = self.sender.send_if_modified(|last| {
+            let changed = **last != table;
+            if changed {
+                *last = Arc::new(RouteTable { version: version + 1, ..table });
+            }
+            changed
+        });
+        if told { version + 1 } else { version }
     }
 
     /// Makes the edge answer an authority that looks for the proof of a domain.
@@ -225,7 +237,7 @@ impl Publisher {
             let digest = entry.digest.to_string();
             files.push(StaticFile { path: path.to_owned(), blob, size: entry.size_bytes, digest, content_type: None });
         }
-        let site = Arc::new(StaticSite::new(files, options(&configuration)));
+        let site = Arc::new(StaticSite::new(row.id.to_string(), files, options(&configuration)));
         state.sites.insert(row.id, site.clone());
         Ok(site)
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
-use crate::edge::EdgeHandle;
+use crate::edge::Edge;
 use crate::error::Result;
 use crate::service::App;
 use crate::store::action::Lease;
@@ -27,7 +27,7 @@ pub struct Workshop {
     /// The program.
     pub app: Arc<App>,
     /// What serves.
-    pub edge: EdgeHandle,
+    pub edge: Edge,
     /// What tells the edge.
     pub publisher: Arc<Publisher>,
     /// Turns of actions; one that waits for its build gives its turn away.
@@ -43,7 +43,7 @@ const AT_ONCE: usize = 8;
 impl Workshop {
     /// One with all its places free.
     #[must_use]
-    pub fn new(app: Arc<App>, edge: EdgeHandle, publisher: Arc<Publisher>) -> Self {
+    pub fn new(app: Arc<App>, edge: Edge, publisher: Arc<Publisher>) -> Self {
         let places = usize::try_from(app.config.builds.at_once).unwrap_or(1);
         Self { app, edge, publisher, turns: Arc::new(Semaphore::new(AT_ONCE)), places: Semaphore::new(places) }
     }

@@ -51,6 +51,7 @@ pub(crate) fn edge(upstream: Option<&str>, folder: Option<&str>) -> Result<ExitC
         content_type: None,
     };
     let site = StaticSite::new(
+        "site".to_owned(),
         [file("small.bin", SMALL_FILE), file("large.bin", LARGE)],
         SiteOptions { not_found: None, fallback: None },
     );

@@ -1,7 +1,7 @@
 //! What is done for one program at a time, apart from the round in which the others are looked at: asking for its health,
 //! starting it, and replacing it when it is sick.
 
-use crate::edge::EdgeHandle;
+use crate::edge::Edge;
 use crate::error::Result;
 use crate::runtime::{Exit, History, Status, health};
 use crate::service::App;
@@ -34,7 +34,7 @@ pub(super) async fn ask(ward: &Ward, seen: &Seen) -> Outcome {
 pub(super) struct Keeping<'a> {
     pub(super) app: &'a App,
     pub(super) publisher: &'a Publisher,
-    pub(super) edge: &'a EdgeHandle,
+    pub(super) edge: &'a Edge,
 }
 
 impl Keeping<'_> {

@@ -19,7 +19,7 @@ use entities::ids::{DeploymentId, EnvironmentId};
 use entities::values::{DeploymentKind, DeploymentState, DeploymentEventKind};
 
 use crate::domain::configuration::{Configuration, Process};
-use crate::edge::EdgeHandle;
+use crate::edge::Edge;
 use crate::error::Result;
 use crate::runtime::{Exit, ExitCause, Status};
 use crate::service::App;
@@ -58,7 +58,7 @@ pub async fn adopt(app: &App) -> Result<()> {
 }
 
 /// Runs until `stop`.
-pub async fn run(app: Arc<App>, publisher: Arc<Publisher>, edge: EdgeHandle, stop: CancellationToken) {
+pub async fn run(app: Arc<App>, publisher: Arc<Publisher>, edge: Edge, stop: CancellationToken) {
     let mut keeper = Keeper { app, publisher, edge, jobs: JoinSet::new(), cares: HashMap::new() };
     loop {
         if let Some(Err(error)) = stop.run_until_cancelled(keeper.once()).await {
@@ -104,7 +104,7 @@ type Job = (Program, Ward, Outcome);
 struct Keeper {
     app: Arc<App>,
     publisher: Arc<Publisher>,
-    edge: EdgeHandle,
+    edge: Edge,
     /// What is being done for programs: a sick one keeps no other waiting.
     jobs: JoinSet<Job>,
     cares: HashMap<Program, Care>,

@@ -6,7 +6,8 @@ use serde_json::json;
 
 use super::machine;
 use super::program::Mood;
-use super::site::{Kind, Site, every, never_broke};
+use super::site::{Kind, Site, every, never_broke, recovered};
+use super::visitor::{Seen, Watch};
 use crate::harness::{DEPLOY, Deployment, ROLLBACK, eventually};
 
 const POINTS: [&str; 3] = ["begun", "run", "recorded"];
@@ -46,20 +47,17 @@ async fn dies_in_a_deploy(case: Case) {
     let mut site = Site::new(case.kind).await;
     let old = site.deploy("v1").await;
     let before = machine::on_record(site.data.path());
+    let watch = site.watch();
     site.server.kill().await;
     site.start_again(&[("REEVE_CRASH_AT", &case.place)]).await;
     let new = site.draft("v2", Mood::Well).await;
     site.request_of_the_dying(DEPLOY, json!({ "id": new.id })).await;
     site.server.ended().await;
-    if case.power_cut {
-        machine::cut_power(site.data.path());
-    }
-    let watch = site.watch();
+    let watch = after(&case, &site, watch).await;
     site.start_again(&[]).await;
     site.succeeded(&new).await;
     watch.until("v2").await;
-    let seen = watch.end().await;
-    never_broke(case.kind, &seen, if case.moved { &["v2"] } else { &["v1", "v2"] });
+    saw(&case, &watch.end().await, ["v1", "v2"]);
     runs(&site, &old).await;
     site.is_settled(&new, &[&old]).await;
     if case.kind == Kind::Process && !case.power_cut {
@@ -75,23 +73,38 @@ async fn dies_in_a_rollback(case: Case) {
     let target = site.deploy("v1").await;
     let newest = site.deploy("v2").await;
     let before = machine::on_record(site.data.path());
+    let watch = site.watch();
     site.server.kill().await;
     site.start_again(&[("REEVE_CRASH_AT", &case.place)]).await;
     site.request_of_the_dying(ROLLBACK, json!({ "id": target.id, "reason": "v2 is slow" })).await;
     site.server.ended().await;
-    if case.power_cut {
-        machine::cut_power(site.data.path());
-    }
-    let watch = site.watch();
+    let watch = after(&case, &site, watch).await;
     site.start_again(&[]).await;
     site.succeeded(&target).await;
     watch.until("v1").await;
-    let seen = watch.end().await;
-    never_broke(case.kind, &seen, if case.moved { &["v1"] } else { &["v2", "v1"] });
+    saw(&case, &watch.end().await, ["v2", "v1"]);
     runs(&site, &newest).await;
     site.is_settled(&target, &[&newest]).await;
     if !case.power_cut {
         assert_eq!(machine::on_record(site.data.path()), before, "programs were not left alone");
+    }
+}
+
+/// Where the power is cut, visitors come anew; otherwise they have not noticed anything.
+async fn after(case: &Case, site: &Site, watch: Watch) -> Watch {
+    if !case.power_cut {
+        return watch;
+    }
+    drop(watch.end().await);
+    machine::cut_power(site.data.path());
+    site.watch()
+}
+
+fn saw(case: &Case, seen: &Seen, order: [&str; 2]) {
+    match (case.power_cut, case.moved) {
+        (false, _) => never_broke(seen, &order),
+        (true, false) => recovered(seen, &order),
+        (true, true) => recovered(seen, &order[1..]),
     }
 }
 
@@ -167,7 +180,7 @@ async fn a_deploy_is_not_undone_once_the_link_has_moved() {
     std::fs::remove_file(bar).unwrap();
     let watch = site.watch();
     watch.until("v2").await;
-    never_broke(Kind::Process, &watch.end().await, &["v2"]);
+    recovered(&watch.end().await, &["v2"]);
     site.succeeded(&new).await;
     runs(&site, &old).await;
     site.is_settled(&new, &[&old]).await;

@@ -96,7 +96,7 @@ async fn an_accepted_deploy_waits_for_room_on_a_full_disk() {
     }
     let served = watch.count();
     eventually("visitors are served meanwhile", async || (watch.count() > served + 100).then_some(())).await;
-    never_broke(Kind::Process, &watch.end().await, &["v1"]);
+    never_broke(&watch.end().await, &["v1"]);
 
     let before = machine::on_record(site.data.path());
     site.server.kill().await;
@@ -109,7 +109,7 @@ async fn an_accepted_deploy_waits_for_room_on_a_full_disk() {
     }
     site.succeeded(&new).await;
     watch.until("v2").await;
-    never_broke(Kind::Process, &watch.end().await, &["v1", "v2"]);
+    never_broke(&watch.end().await, &["v1", "v2"]);
     assert_eq!(site.log(&new).await, ["starting v2"], "it was started once");
     site.ada.upload(&unsent, &[("server.py", &content)]).await;
     site.request(&unsent.deployment).await;

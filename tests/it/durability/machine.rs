@@ -7,6 +7,8 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
+use crate::harness::kill_edges;
+
 /// A program, the shim above it, and the first process behind its walls in between.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Running {
@@ -81,8 +83,9 @@ fn pids() -> impl Iterator<Item = i32> {
     entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
 }
 
-/// Kills everything that works in the data folder, as a power cut would.
+/// Kills everything that works in the data folder, and what serves it, as a power cut would.
 pub(crate) fn cut_power(data: &Path) {
+    kill_edges(data);
     // What is killed is gone a moment later; after a power cut it is gone.
     loop {
         let left = processes(data);

@@ -74,7 +74,7 @@ async fn is_lost_in_a_deploy(place: String) {
     outage.end().await;
     site.succeeded(&new).await;
     watch.until("v2").await;
-    never_broke(Kind::Process, &watch.end().await, &["v1", "v2"]);
+    never_broke(&watch.end().await, &["v1", "v2"]);
     site.never_happened("meanwhile").await;
     site.is_settled(&new, &[&old]).await;
     assert_eq!(site.log(&new).await, ["starting v2"], "it was started once");
@@ -96,7 +96,7 @@ async fn is_lost_in_a_rollback(place: String) {
     outage.end().await;
     site.succeeded(&target).await;
     watch.until("v1").await;
-    never_broke(Kind::Process, &watch.end().await, &["v2", "v1"]);
+    never_broke(&watch.end().await, &["v2", "v1"]);
     site.is_settled(&target, &[&newest]).await;
     assert_eq!(machine::on_record(site.data.path()), before, "programs were not left alone");
 }
@@ -133,7 +133,7 @@ async fn a_server_without_its_database_says_so_and_starts_when_it_is_back() {
     site.start_again(&[]).await;
     site.succeeded(&new).await;
     watch.until("v2").await;
-    never_broke(Kind::Process, &watch.end().await, &["v1", "v2"]);
+    never_broke(&watch.end().await, &["v1", "v2"]);
     site.is_settled(&new, &[&old]).await;
     assert_eq!(machine::on_record(site.data.path()), before, "nothing was started twice");
 }

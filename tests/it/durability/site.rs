@@ -53,6 +53,12 @@ impl Site {
         self.ada.http = self.server.client().http;
     }
 
+    /// The same with another copy of the program.
+    pub(super) async fn start_again_as(&mut self, program: &std::path::Path) {
+        self.server.start_again_as(program).await;
+        self.ada.http = self.server.client().http;
+    }
+
     /// A draft with all its files.
     pub(super) async fn draft(&self, version: &str, mood: Mood) -> Deployment {
         let (file, content, toml) = match self.kind {
@@ -159,19 +165,29 @@ impl Site {
     }
 }
 
-/// Checks what a visitor saw from the first answer of a restarted server on: programs may be adopted first, then the old
-/// version may answer and then the new one; never anything else, and never in another order.
-pub(super) fn never_broke(kind: Kind, seen: &Seen, order: &[&str]) {
-    let mut answers = seen.iter().map(|(answer, _)| answer.as_str()).peekable();
-    if kind == Kind::Process {
-        answers.next_if_eq(&STARTING);
-    }
+/// Waits until a deployment is in this state and nothing is under way on it.
+pub(super) async fn reaches(ada: &Client, id: &str, state: &str) {
+    eventually(&format!("{id} is {state}"), async || {
+        let found = ada.ok(DEPLOYMENT, json!({ "id": id })).await["deployment"].clone();
+        (found["state"] == state && found["action"]["state"] == "SUCCEEDED").then_some(())
+    })
+    .await;
+}
+
+/// Checks what a visitor saw: these versions in this order, the last of them at the end, and never anything else.
+pub(super) fn never_broke(seen: &Seen, order: &[&str]) {
     let mut allowed = order.iter();
     assert!(
-        answers.all(|answer| allowed.any(|version| *version == answer)),
+        seen.iter().all(|(answer, _)| allowed.any(|version| *version == answer)),
         "visitors saw {seen:?}; allowed is {order:?} in this order"
     );
     assert_eq!(seen.last().map(|(answer, _)| answer.as_str()), order.last().copied(), "{seen:?}");
+}
+
+/// The same from the first answer after everything was gone, when programs are started first.
+pub(super) fn recovered(seen: &Seen, order: &[&str]) {
+    let starting = seen.first().is_some_and(|(answer, _)| answer == STARTING);
+    never_broke(&seen[usize::from(starting)..].to_vec(), order);
 }
 
 /// Tells the story of every case, some at a time, and fails with the names of all that ended badly.

@@ -24,12 +24,12 @@ fn back_from(step: &str, mood: Mood) -> Vec<Case> {
 async fn dies_in_an_undo(case: Case) {
     let mut site = Site::new(Kind::Process).await;
     let old = site.deploy("v1").await;
+    let watch = site.watch();
     site.server.kill().await;
     site.start_again(&[("REEVE_CRASH_AT", &case.place)]).await;
     let bad = site.draft("v2", case.mood).await;
     site.request_of_the_dying(DEPLOY, json!({ "id": bad.id })).await;
     site.server.ended().await;
-    let watch = site.watch();
     site.start_again(&[]).await;
     let ended = site.ended(&bad).await;
     assert_eq!((&ended["state"], &ended["action"]["state"]), (&json!("FAILED"), &json!("FAILED")), "{ended:#}");
@@ -40,7 +40,7 @@ async fn dies_in_an_undo(case: Case) {
     // Nothing is in the way of the next one, and nothing of the failed one comes back meanwhile.
     let next = site.deploy("v3").await;
     watch.until("v3").await;
-    never_broke(Kind::Process, &watch.end().await, &["v1", "v3"]);
+    never_broke(&watch.end().await, &["v1", "v3"]);
     site.is_settled(&next, &[&old]).await;
     assert_eq!(site.log(&bad).await, ["starting v2"], "its log, in which it was started once");
 }

@@ -18,20 +18,24 @@ use crate::harness::{eventually, host};
 /// What is seen of a program that is being brought back.
 pub(crate) const STARTING: &str = "starting";
 
-/// One keep-alive connection.
+/// One connection, kept as long as the edge keeps it: when an answer says that it is the last, there is another.
 pub(crate) struct Visitor {
     sender: SendRequest<Empty<Bytes>>,
+    edge: SocketAddr,
     host: String,
+    closes: bool,
 }
 
 impl Visitor {
     /// Connects as soon as somebody listens.
     pub(crate) async fn connect(edge: SocketAddr, link: &str) -> Self {
-        let stream = eventually("the edge listens", async || TcpStream::connect(edge).await.ok()).await;
-        stream.set_nodelay(true).unwrap();
-        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
-        tokio::spawn(connection);
-        Self { sender, host: host(link) }
+        eventually("the edge listens", async || Self::at_once(edge, &host(link)).await.ok()).await
+    }
+
+    /// Connects, if somebody listens, for requests to a host.
+    pub(crate) async fn at_once(edge: SocketAddr, host: &str) -> std::io::Result<Self> {
+        let sender = connected(edge).await?;
+        Ok(Self { sender, edge, host: host.to_owned(), closes: false })
     }
 
     /// The version that answers, [`STARTING`], or in words what else came instead of a whole page.
@@ -39,11 +43,15 @@ impl Visitor {
         self.ask().await.unwrap_or_else(|error| format!("no answer: {error:?}"))
     }
 
-    async fn ask(&mut self) -> Result<String, hyper::Error> {
+    async fn ask(&mut self) -> Result<String, Box<dyn std::error::Error + Send + Sync>> {
+        if std::mem::take(&mut self.closes) {
+            self.sender = connected(self.edge).await?;
+        }
         let request = Request::get("/").header("host", &self.host).header("accept", "application/json");
         self.sender.ready().await?;
         let answer = self.sender.send_request(request.body(Empty::new()).unwrap()).await?;
         let status = answer.status();
+        self.closes = answer.headers().get("connection").is_some_and(|value| value == "close");
         let body = answer.into_body().collect().await?.to_bytes();
         let body = String::from_utf8_lossy(&body);
         Ok(match (status.as_u16(), program::version(&body)) {
@@ -52,6 +60,14 @@ impl Visitor {
             _ => format!("{status}: {body}"),
         })
     }
+}
+
+async fn connected(edge: SocketAddr) -> std::io::Result<SendRequest<Empty<Bytes>>> {
+    let stream = TcpStream::connect(edge).await?;
+    stream.set_nodelay(true)?;
+    let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(std::io::Error::other)?;
+    tokio::spawn(connection);
+    Ok(sender)
 }
 
 /// What was seen, in order; the same seen often in a row counts once, with how often.

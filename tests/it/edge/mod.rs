@@ -1,5 +1,6 @@
 //! The edge and the process runtime by themselves, without a control plane.
 
+mod apart;
 mod health;
 mod hygiene;
 mod instances;

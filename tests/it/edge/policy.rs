@@ -1,41 +1,28 @@
 //! What stands between a visitor and a program: the gate, and answers made smaller on their way.
 
-use std::collections::HashMap;
 use std::io::Read as _;
-use std::net::IpAddr;
 use std::sync::Arc;
 
+use data_encoding::BASE64;
+use reeve::authn::passwords;
+use reeve::domain::{edge_settings::EdgeSettings, password::Password};
 use reeve::edge::{
     EdgeConfig,
-    policy::{Closed, Gate, Later, Policy, Rules},
-    routes::TargetSpec,
+    routes::{Policy, TargetSpec},
 };
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpListener;
 
 use super::support::{Rig, read_until};
 
-/// Lets in whoever says `open`, after a moment's thought the first time.
-#[derive(Debug)]
-struct Word;
-
-impl Gate for Word {
-    fn is_locked(&self) -> bool {
-        true
-    }
-
-    fn admits(&self, _: IpAddr, authorization: Option<&[u8]>) -> Option<Result<(), Closed>> {
-        if authorization.is_some() { None } else { Some(Err(Closed::Locked)) }
-    }
-
-    fn check<'a>(&'a self, _: IpAddr, authorization: &'a [u8]) -> Later<'a, Result<(), Closed>> {
-        Box::pin(async move { if authorization == b"open" { Ok(()) } else { Err(Closed::TooOften(7)) } })
-    }
-}
-
-fn policy(gate: Option<Arc<dyn Gate>>, compression: bool) -> Arc<Policy> {
-    let rules = Rules { redirects: Vec::new(), pages: HashMap::new(), compression, gate };
-    Arc::new(Policy { redirect_to_https: false, rules: Some(Arc::new(rules)) })
+/// What is set for the host beside where it leads.
+async fn set(rig: &Rig, settings: EdgeSettings) {
+    rig.publish(|table| {
+        table.settings.insert("e".to_owned(), Arc::new(settings));
+        let policy = Policy { redirect_to_https: false, settings: Some("e".to_owned()) };
+        table.policies.insert("app.apps.test".to_owned(), policy);
+    })
+    .await;
 }
 
 /// A program that answers one connection with these pieces; the next goes out when `next` says so.
@@ -64,14 +51,21 @@ async fn a_program_never_sees_the_password_before_it() {
     let answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok".to_owned();
     let (target, head) = program(vec![answer], next).await;
     rig.route("app.apps.test", "d0", target).await;
-    rig.publish(|table| drop(table.policies.insert("app.apps.test".to_owned(), policy(Some(Arc::new(Word)), true))))
-        .await;
+    let password = Password::parse("a battery of staples", "").unwrap();
+    let password_hash = Some(passwords::hash(&password).unwrap());
+    set(&rig, EdgeSettings { password_hash, ..EdgeSettings::default() }).await;
     assert!(rig.get("app.apps.test", "/", "").await.starts_with("HTTP/1.1 401"));
-    let wrong = rig.get("app.apps.test", "/", "Authorization: closed\r\n").await.to_ascii_lowercase();
-    assert!(wrong.starts_with("http/1.1 429") && wrong.contains("retry-after: 7\r\n"), "{wrong}");
+    let with =
+        |password: &str| format!("Authorization: Basic {}\r\n", BASE64.encode(format!("me:{password}").as_bytes()));
+    for _ in 0..9 {
+        let wrong = rig.get("app.apps.test", "/", &with("a battery of stapleS")).await;
+        assert!(wrong.starts_with("HTTP/1.1 401"), "{wrong}");
+    }
     drop(go);
-    let right = rig.get("app.apps.test", "/", "Authorization: open\r\n").await;
+    let right = rig.get("app.apps.test", "/", &with("a battery of staples")).await;
     assert!(right.starts_with("HTTP/1.1 200") && right.ends_with("ok"), "{right}");
+    let often = rig.get("app.apps.test", "/", &with("a battery of stapleS")).await.to_ascii_lowercase();
+    assert!(often.starts_with("http/1.1 429") && often.contains("retry-after: "), "{often}");
     let head = head.await.unwrap();
     assert!(!head.contains("authorization"), "{head}");
 }
@@ -127,7 +121,7 @@ async fn answers_that_must_stay_as_they_are_do() {
         let answer = format!("HTTP/1.1 200 OK\r\n{headers}\r\nContent-Length: 4000\r\nConnection: close\r\n\r\n{long}");
         let (target, _task) = program(vec![answer], next).await;
         rig.route("app.apps.test", &format!("{headers} {compression}"), target).await;
-        rig.publish(|table| drop(table.policies.insert("app.apps.test".to_owned(), policy(None, compression)))).await;
+        set(&rig, EdgeSettings { compression, ..EdgeSettings::default() }).await;
         let answer = rig.get("app.apps.test", "/", "Accept-Encoding: br, gzip\r\n").await;
         assert!(answer.ends_with(&long), "{headers}");
     }

@@ -103,7 +103,7 @@ pub(crate) fn site(dir: &Path, files: &[(&str, &[u8])], options: SiteOptions) ->
         std::fs::write(&blob, bytes).unwrap();
         StaticFile { path: (*path).to_owned(), blob, size: bytes.len() as u64, digest, content_type: None }
     });
-    TargetSpec::Static(Arc::new(StaticSite::new(files.collect::<Vec<_>>(), options)))
+    TargetSpec::Static(Arc::new(StaticSite::new(crate::harness::unique(), files.collect::<Vec<_>>(), options)))
 }
 
 /// A program in this process that answers with its label. Dropping it is a kill: all connections break.

@@ -22,7 +22,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("config", &["acme", "authz", "domain", "error", "store"]),
     ("reach", &[]),
     ("runtime", &["domain", "reach", "sys"]),
-    ("edge", &["domain", "reach"]),
+    ("edge", &["authn", "domain", "reach", "sys"]),
     (
         "service",
         &[
@@ -42,7 +42,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("cli", &["domain", "sys"]),
-    ("command", &["audit", "cli", "config", "domain", "error", "graphql", "server", "service", "store", "sys"]),
+    ("command", &["audit", "cli", "config", "domain", "edge", "error", "graphql", "server", "service", "store", "sys"]),
 ];
 
 /// Parts without which nothing could be wired together: they may name everything.
@@ -55,7 +55,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("async_graphql", &["src/graphql/", "src/http/"]),
     ("async_graphql_poem", &["src/http/graphql.rs"]),
     ("poem", &["src/http/"]),
-    ("reeve_sandbox", &["src/reach.rs", "src/runtime/"]),
+    ("reeve_sandbox", &["src/edge/wire.rs", "src/reach.rs", "src/runtime/"]),
     ("crepe", &["src/authz/program/"]),
     ("argon2", &["src/authn/"]),
     ("jsonwebtoken", &["src/authn/"]),

@@ -77,7 +77,7 @@ fn no_story_waits_by_the_clock() {
     let pause = concat!("sleep", "(");
     let findings = below(&["tests"]).into_iter().filter(|source| source.text.contains(pause));
     // Where `eventually` is, and where the slow programs are that the edge is tried with.
-    let pausing = ["tests/it/harness/mod.rs", "tests/it/edge/support.rs"];
+    let pausing = ["tests/it/harness/mod.rs", "tests/it/edge/support.rs", "tests/it/durability/crowd.rs"];
     let findings = findings.map(|source| source.path).filter(|path| !pausing.contains(&path.as_str()));
     refuse("wait for what happens, by `eventually`", findings);
 }

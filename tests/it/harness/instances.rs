@@ -1,4 +1,4 @@
-//! Programs of customers outlive their server by design; a test takes its own away.
+//! Programs of customers, and the edge, outlive their server by design; a test takes its own away.
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -7,8 +7,32 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
-/// Kills what the instances below a data folder run, and everything that was started by it.
+/// The processes of this machine that serve deployments for a data folder.
+pub(crate) fn edges(data: &Path) -> Vec<Pid> {
+    let serves = |pid: &i32| {
+        let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let mut words = line.split(|byte| *byte == 0).skip(1);
+        words.next() == Some(b"edge") && words.next() == Some(data.as_os_str().as_encoded_bytes())
+    };
+    let entries = std::fs::read_dir("/proc").unwrap();
+    let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    pids.filter(serves).map(Pid::from_raw).collect()
+}
+
+/// Kills the edge of a data folder; when it returns, it is gone.
+pub(crate) fn kill_edges(data: &Path) {
+    for edge in edges(data) {
+        let _ = kill(edge, Signal::SIGKILL);
+        // What has ended has no command line any more.
+        while edges(data).contains(&edge) {
+            std::thread::yield_now();
+        }
+    }
+}
+
+/// Kills what the instances below a data folder run, and everything that was started by it; and its edge.
 pub(crate) fn kill_all(data: &Path) {
+    kill_edges(data);
     let Ok(folders) = std::fs::read_dir(data.join("instances")) else { return };
     for folder in folders.flatten() {
         for (record, key) in [("pid.json", "shim"), ("child.json", "init"), ("child.json", "child")] {

@@ -29,7 +29,7 @@ pub(crate) use deployments::{CREATE_DEPLOYMENT, DEPLOY, DEPLOYMENT, Deployment, 
 pub(crate) use dns::DnsServer;
 pub(crate) use dump::{dump, holds};
 pub(crate) use edge::{Page, host, raw, visit};
-pub(crate) use instances::kill_all as kill_programs;
+pub(crate) use instances::{edges, kill_all as kill_programs, kill_edges};
 pub(crate) use live::{Heard, Live, PROTOCOL};
 pub(crate) use real::RealServer;
 pub(crate) use receiver::{Manner, Receiver};

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 
@@ -101,6 +103,13 @@ impl RealServer {
         self.program.child.kill().await.unwrap();
     }
 
+    /// Stops the program in good order, as Ctrl-C does.
+    pub(crate) async fn stop(&mut self) {
+        let pid = self.program.child.id().and_then(|pid| i32::try_from(pid).ok()).unwrap();
+        kill(Pid::from_raw(pid), Signal::SIGTERM).unwrap();
+        self.ended().await;
+    }
+
     /// Starts the program again, over the same folder and on the same ports.
     pub(crate) async fn start_again(&mut self) {
         self.start_again_with(&[]).await;
@@ -111,6 +120,18 @@ impl RealServer {
         let mut command = command(&self.data, &self.database, self.program.api, self.program.edge);
         command.envs(variables.iter().copied());
         self.program = run(command, &self.output).await;
+    }
+
+    /// The same, of another copy of the program.
+    pub(crate) async fn start_again_as(&mut self, program: &Path) {
+        let mut command = Command::new(program);
+        set_up(&mut command, &self.data, &self.database, self.program.api, self.program.edge);
+        self.program = run(command, &self.output).await;
+    }
+
+    /// With the next start the edge listens here.
+    pub(crate) fn moves_to(&mut self, edge: SocketAddr) {
+        self.program.edge = edge;
     }
 
     /// Waits until the program has ended by itself.

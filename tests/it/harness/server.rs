@@ -11,7 +11,7 @@ use reeve::authz::Packs;
 use reeve::config::{Config, Isolation};
 use reeve::domain::email::EmailAddress;
 use reeve::op::{Actor, Op};
-use reeve::server::Server;
+use reeve::server::{EdgePlace, Server};
 use reeve::service::keys::Keys;
 use reeve::store::Store;
 
@@ -155,7 +155,7 @@ impl TestServer {
 
 async fn run(config: Config) -> Running {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let started = runtime.spawn(reeve::server::start(config)).await.unwrap();
+    let started = runtime.spawn(reeve::server::start(config, EdgePlace::Within)).await.unwrap();
     let server = started.unwrap_or_else(|error| panic!("the server does not start: {error:?}"));
     Running { runtime, server }
 }

@@ -17,7 +17,7 @@ use crate::durability::program::{Mood, page, project_file, source};
 use crate::harness::{Client, DEPLOY, Deployment, Environment, RealServer, eventually, text, visit};
 
 /// The mutations that take nothing but a deployment.
-pub(super) const VERBS: [(&str, &str); 7] = [
+pub(crate) const VERBS: [(&str, &str); 7] = [
     ("DEPLOY", "mutation($input: DeployInput!) { deploy(input: $input) { deployment { id state } } }"),
     ("REDEPLOY", "mutation($input: DeploymentInput!) { redeploy(input: $input) { deployment { id state } } }"),
     ("RETIRE", "mutation($input: DeploymentInput!) { retireDeployment(input: $input) { deployment { id state } } }"),
@@ -139,6 +139,6 @@ impl Ground {
 }
 
 /// The mutation of an action.
-pub(super) fn document(verb: &str) -> &'static str {
+pub(crate) fn document(verb: &str) -> &'static str {
     VERBS.iter().find(|(name, _)| *name == verb).unwrap_or_else(|| panic!("{verb}")).1
 }
