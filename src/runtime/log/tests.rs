@@ -87,11 +87,11 @@ fn what_is_gone_is_told() -> io::Result<()> {
 fn numbers_go_on_after_a_half_written_line() -> io::Result<()> {
     use std::io::Write;
     let dir = tempfile::tempdir()?;
-    write(&mut LogFile::open(dir.path(), LIMITS)?, 1..=2);
+    write(&mut LogFile::open(dir.path(), LogLimits::default())?, 1..=2);
     let mut file = fs::OpenOptions::new().append(true).open(path(dir.path(), 1))?;
     file.write_all(b"{\"seq\":3,\"at_ms\":1,\"str")?;
     assert_eq!(texts(&read(dir.path(), after(0), 10)?), ["line 1", "line 2"]);
-    write(&mut LogFile::open(dir.path(), LIMITS)?, 3..=4);
+    write(&mut LogFile::open(dir.path(), LogLimits::default())?, 3..=4);
     let page = read(dir.path(), after(1), 10)?;
     assert_eq!(texts(&page), ["line 2", "line 3", "line 4"]);
     // One in the middle that was lost, as on a full disk.

@@ -47,7 +47,8 @@ impl Client {
         eventually("the deployment has failed", async || {
             let found = self.ok(document, json!({ "id": deployment.id })).await["deployment"].clone();
             assert_ne!(found["state"], "ACTIVE", "{found:#}");
-            (found["action"]["state"] == "FAILED").then_some(found)
+            // One is read a moment after the other.
+            (found["action"]["state"] == "FAILED" && found["state"] == "FAILED").then_some(found)
         })
         .await
     }
