@@ -31,7 +31,7 @@ pub(super) struct Ready {
 
 enum How {
     Within(Vec<TcpListener>),
-    Apart(Opened),
+    Apart(Box<Opened>),
 }
 
 /// Listens, and finds or starts the edge.
@@ -58,7 +58,7 @@ pub(super) async fn ready(config: &Config, place: EdgePlace, executable: &Path) 
         EdgePlace::Apart => {
             let (folder, executable) = (config.data.clone(), executable.to_owned());
             let wanted = NewEdge { folder, executable, setup: setup.clone(), listeners };
-            How::Apart(wanted.open(found).await.map_err(|error| unavailable(&error))?)
+            How::Apart(Box::new(wanted.open(found).await.map_err(|error| unavailable(&error))?))
         }
     };
     Ok(Ready { address, tls, setup, how })

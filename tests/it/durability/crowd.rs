@@ -166,10 +166,10 @@ impl Crowd {
         assert!(failures.is_empty(), "{} visitors saw a failure: {failures:#?}", failures.len());
     }
 
-    /// Waits until half of everybody was served.
+    /// Waits until as many answers have come as a quarter of everybody gets in one turn.
     pub(super) async fn is_served(&self) {
         let enough: Vec<u64> = self.links.iter().map(|link| link.answers.load(SeqCst)).collect();
-        let more = (self.visitors.len() / self.links.len() / 2) as u64;
+        let more = (self.visitors.len() / self.links.len() / 4) as u64;
         eventually("visitors are answered", async || {
             self.nothing_failed();
             let answers = self.links.iter().map(|link| link.answers.load(SeqCst));

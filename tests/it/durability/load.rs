@@ -49,7 +49,7 @@ impl Story {
         let held = site.ada.create_environment(&project, "held", true).await;
         hold(&site.ada, &held).await;
         // Visitors who leave the machine some time for what is switched.
-        let pace = Duration::from_millis(2 * connections as u64);
+        let pace = Duration::from_millis(4 * connections as u64);
         let mut crowd = Crowd::gather(&[files.link.clone(), program.link.clone()], connections, pace);
         crowd.hold(site.server.edge_address(), &held.url);
         crowd.is_served().await;
