@@ -51,11 +51,11 @@ async fn rolled_back(kind: Kind) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_rollback_to_a_running_program_takes_less_than_50_ms() {
+async fn a_rollback_to_a_running_program_is_seen_at_once() {
     rolled_back(Kind::Process).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_rollback_to_files_takes_less_than_50_ms() {
+async fn a_rollback_to_files_is_seen_at_once() {
     rolled_back(Kind::Static).await;
 }
