@@ -4,7 +4,7 @@ use sea_orm::entity::prelude::*;
 
 use crate::{
     ids::{ActionId, DeploymentEventId, DeploymentId, UserId},
-    values::{Cause, DeploymentState, DeploymentEventKind},
+    values::{Cause, DeploymentEventKind, DeploymentState},
 };
 
 /// Something that happened to a deployment: it came to a state, or something happened to one of its instances.

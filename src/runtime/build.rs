@@ -9,7 +9,8 @@ use super::{
     machine::Walls,
     process::ProcessDriver,
     release::ReleaseFile,
-    storage::Kept, valid,
+    storage::Kept,
+    valid,
     work::Output,
 };
 use crate::domain::{digest::Digest, tier::Limits};

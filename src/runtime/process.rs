@@ -20,8 +20,8 @@ use tokio::{
 };
 
 use super::{
-    Answer, BuildSpec, BuiltFile, Driver, Endpoint, Enforcement, Exit, ExitCause, History, LogFrom, LogLimits, LogPage, Machine,
-    Run, RuntimeError, StartSpec, Status, Usage, build, valid,
+    Answer, BuildSpec, BuiltFile, Driver, Endpoint, Enforcement, Exit, ExitCause, History, LogFrom, LogLimits, LogPage,
+    Machine, Run, RuntimeError, StartSpec, Status, Usage, build,
     instance::{Instance, ShimRecord, Spec, StopRecord},
     log,
     machine::Walls,
@@ -29,7 +29,7 @@ use super::{
     procfs::{self, Identity},
     shim,
     storage::Kept,
-    usage,
+    usage, valid,
 };
 use crate::{
     reach::Address,

@@ -8,7 +8,7 @@ use entities::deployment;
 
 use entities::deployment_event::{Column, Entity, Model};
 use entities::ids::{DeploymentEventId, DeploymentId};
-use entities::values::{ActionKind, Cause, DeploymentState, DeploymentEventKind};
+use entities::values::{ActionKind, Cause, DeploymentEventKind, DeploymentState};
 
 use super::action::Lease;
 use super::source::Connected;

@@ -88,7 +88,10 @@ mod tests {
             cursor.reach("dep_0", number);
         }
         assert_eq!(cursor.instances().count(), MOST_PLACES);
-        assert_eq!((cursor.place("dep_0"), cursor.place("dep_159"), cursor.place("dep_1")), (Some(159), Some(159), None));
+        assert_eq!(
+            (cursor.place("dep_0"), cursor.place("dep_159"), cursor.place("dep_1")),
+            (Some(159), Some(159), None)
+        );
         assert!(Cursor::parse("after", &cursor.text()).is_ok_and(|read| read == cursor));
         let encoded = |text: &str| data_encoding::BASE64URL_NOPAD.encode(text.as_bytes());
         for bad in ["", "?", "AAA", &encoded("x dep_1=1"), &encoded(" dep_1"), &encoded(" dep_1=-1"), &"A".repeat(9000)]

@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use entities::ids::{DeploymentId, EnvironmentId};
-use entities::values::{DeploymentKind, DeploymentState, DeploymentEventKind};
+use entities::values::{DeploymentEventKind, DeploymentKind, DeploymentState};
 
 use crate::domain::configuration::{Configuration, Process};
 use crate::edge::Edge;

@@ -26,8 +26,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "service",
         &[
-            "acme", "audit", "authn", "authz", "config", "dns", "domain", "error", "mail", "op", "post", "reach", "runtime",
-            "store", "sys",
+            "acme", "audit", "authn", "authz", "config", "dns", "domain", "error", "mail", "op", "post", "reach",
+            "runtime", "store", "sys",
         ],
     ),
     ("tasks", &["acme", "domain", "edge", "error", "runtime", "service", "store", "sys", "workflow"]),
