@@ -7,7 +7,7 @@ use futures_util::future::try_join_all;
 use super::{
     RuntimeError, Status,
     instance::Instance,
-    process::{ProcessDriver, lock, status},
+    process::{ProcessDriver, lock},
 };
 
 impl ProcessDriver {
@@ -20,7 +20,7 @@ impl ProcessDriver {
         let stops = self.instances()?.into_iter().map(async |name| {
             let instance = Instance::named(&self.state, &name)?;
             let Some(_lock) = lock(&instance).await? else { return Ok(0) };
-            let running = matches!(status(&instance), Status::Running { .. });
+            let running = matches!(instance.status(), Status::Running { .. });
             self.end(&instance, &name, grace).await?;
             Ok(usize::from(running))
         });

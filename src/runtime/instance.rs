@@ -18,6 +18,7 @@
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},
     io::{self, Write},
+    net::{Ipv4Addr, SocketAddr},
     os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
@@ -25,10 +26,10 @@ use std::{
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
-    Exit, History, RuntimeError, cgroups::Cgroups, log::LogLimits, machine::Walls, procfs::Identity,
+    Exit, ExitCause, History, RuntimeError, Status, cgroups::Cgroups, log::LogLimits, machine::Walls, procfs::Identity,
     release::ReleaseFile, storage::Kept, tree,
 };
-use crate::domain::tier::Limits;
+use crate::{domain::tier::Limits, reach::Address};
 
 /// What the shim is to run.
 #[derive(Serialize, Deserialize)]
@@ -226,6 +227,29 @@ impl Instance {
 
     pub(super) fn exit(&self) -> Option<Exit> {
         self.read_json("exit.json")
+    }
+
+    /// What it does.
+    pub(super) fn status(&self) -> Status {
+        let Some(record) = self.shim() else { return Status::Absent };
+        if let Some(exit) = self.exit() {
+            return Status::Exited { exit };
+        }
+        match self.child(&record.shim) {
+            Some(it) if record.shim.lives() => Status::Running { address: self.address(&record), pid: it.child.pid },
+            // The shim may have ended, with its record, between the two looks.
+            Some(_) => Status::Exited { exit: self.exit().unwrap_or(Exit { cause: ExitCause::Lost, at_ms: 0 }) },
+            None => Status::Absent,
+        }
+    }
+
+    /// Where the program of a run is reached.
+    pub(super) fn address(&self, record: &ShimRecord) -> Address {
+        if record.walled {
+            Address::Door { path: self.dir.join(Self::door(&record.shim)), port: record.port }
+        } else {
+            SocketAddr::from((Ipv4Addr::LOCALHOST, record.port)).into()
+        }
     }
 
     /// Forgets the run before: everything but the log and the fence.

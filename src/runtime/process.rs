@@ -7,7 +7,6 @@
 use std::{
     fs::{self, File},
     io::Write,
-    net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
     process::Stdio,
     time::Duration,
@@ -20,8 +19,8 @@ use tokio::{
 };
 
 use super::{
-    Answer, BuildSpec, BuiltFile, Driver, Endpoint, Enforcement, Exit, ExitCause, History, LogFrom, LogLimits, LogPage,
-    Machine, Run, RuntimeError, StartSpec, Status, Usage, build,
+    Answer, BuildSpec, BuiltFile, Driver, Endpoint, Enforcement, History, LogFrom, LogLimits, LogPage, Machine, Run,
+    RuntimeError, StartSpec, Status, Usage, build,
     instance::{Instance, ShimRecord, Spec, StopRecord},
     log,
     machine::Walls,
@@ -31,10 +30,7 @@ use super::{
     storage::Kept,
     usage, valid,
 };
-use crate::{
-    reach::Address,
-    sys::{clock, env},
-};
+use crate::sys::{clock, env};
 
 /// How long a shim may take to start its program, or to end beyond the grace that it was given.
 const SHIM_WAIT: Duration = Duration::from_secs(5);
@@ -95,16 +91,16 @@ impl ProcessDriver {
         valid(&spec.command, &spec.environment)?;
         let (instance, _lock) = self.open(&spec.instance, spec.fence).await?;
         if let Some(running) = self.settle(&instance).await {
-            return Ok(Endpoint { address: address(&instance, &running) });
+            return Ok(Endpoint { address: instance.address(&running) });
         }
         for _ in 1..PORT_TRIES {
             let record = self.run(&instance, &self.wanted(&spec)?, spec.history, SHIM_WAIT).await?;
             if record.walled || !ports::was_taken(&instance, record.port).await {
-                return Ok(Endpoint { address: address(&instance, &record) });
+                return Ok(Endpoint { address: instance.address(&record) });
             }
         }
         let record = self.run(&instance, &self.wanted(&spec)?, spec.history, SHIM_WAIT).await?;
-        Ok(Endpoint { address: address(&instance, &record) })
+        Ok(Endpoint { address: instance.address(&record) })
     }
 
     /// What an earlier run has left: the shim to adopt, or nothing any more.
@@ -317,7 +313,7 @@ impl Driver for ProcessDriver {
     }
 
     fn status<'a>(&'a self, instance: &'a str) -> Answer<'a, Status> {
-        Box::pin(async move { Ok(status(&Instance::named(&self.state, instance)?)) })
+        Box::pin(async move { Ok(Instance::named(&self.state, instance)?.status()) })
     }
 
     fn run<'a>(&'a self, instance: &'a str) -> Answer<'a, Option<Run>> {
@@ -369,28 +365,6 @@ impl Driver for ProcessDriver {
 
     fn built<'a>(&'a self, instance: &'a str) -> Answer<'a, Vec<BuiltFile>> {
         Box::pin(async move { build::built(&Instance::named(&self.state, instance)?) })
-    }
-}
-
-pub(super) fn status(instance: &Instance) -> Status {
-    let Some(record) = instance.shim() else { return Status::Absent };
-    if let Some(exit) = instance.exit() {
-        return Status::Exited { exit };
-    }
-    match instance.child(&record.shim) {
-        Some(it) if record.shim.lives() => Status::Running { address: address(instance, &record), pid: it.child.pid },
-        // The shim may have ended, with its record, between the two looks.
-        Some(_) => Status::Exited { exit: instance.exit().unwrap_or(Exit { cause: ExitCause::Lost, at_ms: 0 }) },
-        None => Status::Absent,
-    }
-}
-
-/// Where the program of a run is reached.
-fn address(instance: &Instance, record: &ShimRecord) -> Address {
-    if record.walled {
-        Address::Door { path: instance.dir.join(Instance::door(&record.shim)), port: record.port }
-    } else {
-        SocketAddr::from((Ipv4Addr::LOCALHOST, record.port)).into()
     }
 }
 

@@ -51,7 +51,8 @@ async fn a_server_that_is_stopped_leaves_programs_running_and_goes_on_with_what_
     let old = site.deploy("v1").await;
     let new = site.draft("v2", Mood::Gated).await;
     site.request(&new).await;
-    eventually("the new program runs", async || (site.log(&new).await == ["starting v2"]).then_some(())).await;
+    let asked = ["starting v2", "asked for its health"];
+    eventually("the new program runs", async || (site.log(&new).await == asked).then_some(())).await;
     let before = machine::on_record(site.data.path());
     assert_eq!(before.len(), 2);
     let watch = site.watch();

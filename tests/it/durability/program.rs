@@ -26,6 +26,8 @@ checks = 0
 def health():
     global checks
     checks += 1
+    if checks == 1 and MOOD == "Gated":
+        print("asked for its health", flush=True)
     well = {"Sick": False, "Tired": checks <= 2, "Gated": os.path.exists("gate")}
     return b"200 OK" if well.get(MOOD, True) else b"500 Internal Server Error"
 def answer(request):
@@ -62,8 +64,9 @@ pub(crate) fn source(version: &str, mood: Mood) -> Vec<u8> {
 pub(crate) fn project_file(mood: Mood) -> String {
     let seconds = match mood {
         Mood::Well | Mood::Gated | Mood::Barred | Mood::Quits => 20,
-        Mood::Tired => 3,
-        Mood::Sick | Mood::Deaf => 1,
+        Mood::Tired => 6,
+        Mood::Sick => 3,
+        Mood::Deaf => 1,
     };
     let python = interpreter();
     format!(

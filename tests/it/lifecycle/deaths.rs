@@ -7,7 +7,7 @@ use serde_json::json;
 use super::{Ground, document};
 use crate::durability::program::Mood;
 use crate::durability::site::every;
-use crate::harness::{Deployment, Environment};
+use crate::harness::{Deployment, Environment, eventually};
 
 const POINTS: [&str; 3] = ["begun", "run", "recorded"];
 
@@ -40,7 +40,8 @@ async fn asked_about(ground: &Ground, environment: &Environment, verb: &str) -> 
         "CANCEL" => {
             let starting = ground.program(environment, "v3", Mood::Gated).await;
             ground.deploy(&starting).await;
-            ground.reaches(&starting.id, "STARTING").await;
+            // Its check has begun then, and is what is undone first.
+            ground.prints(&starting, "asked for its health").await;
             starting
         }
         _ => old,
@@ -78,6 +79,15 @@ async fn dies(case: Case) {
 }
 
 impl Ground {
+    async fn prints(&self, deployment: &Deployment, line: &str) {
+        let document = "query($id: ID!) { deployment(id: $id) { log(last: 10) { text } } }";
+        eventually(&format!("{} prints `{line}`", deployment.id), async || {
+            let data = self.ada.ok(document, json!({ "id": deployment.id })).await;
+            data.to_string().contains(line).then_some(())
+        })
+        .await;
+    }
+
     async fn restart(&mut self, variables: &[(&str, &str)]) {
         self.server.kill().await;
         self.server.start_again_with(variables).await;

@@ -160,7 +160,7 @@ async fn lines_that_are_gone_are_told_of() {
     assert_eq!(again.item().await["line"], heard[1], "a gap is told once");
     let paged = page(&ground.ada, &ground.deployment, json!({ "after": cursor, "last": 1 })).await;
     assert_eq!(paged[0]["missed"], gap["missed"]);
-    let folder = ground.data.path().join("instances").join(&ground.deployment.id);
+    let folder = ground.data.path().join("instances").join(format!("{}-1-0", ground.deployment.id));
     let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
     let files = files.filter(|entry| entry.file_name().to_str().unwrap().starts_with("log-"));
     let size: u64 = files.map(|entry| entry.metadata().unwrap().len()).sum();
