@@ -41,7 +41,7 @@ mod tests {
 
     #[test]
     fn processes_are_counted_with_all_that_they_have_started() {
-        let busy = "(while :; do :; done) & (while :; do :; done) & read line; kill $(jobs -p)";
+        let busy = "(while :; do :; done) & one=$!; (while :; do :; done) & read line; kill $one $!";
         let mut shell = Command::new("sh").args(["-c", busy]).stdin(Stdio::piped()).spawn().unwrap();
         let pid = i32::try_from(shell.id()).unwrap();
         let (groups, since) = (Cgroups::default(), clock::instant());
