@@ -159,7 +159,7 @@ pub async fn test(app: &App, op: &Op, id: WebhookId) -> Result<delivery::Model> 
 /// Has something sent once more that has come to its end, be it delivered or dead.
 ///
 /// # Errors
-/// `Conflict` when it is on its way; as [`test`].
+/// `Conflict` when it is on its way; as [`test()`].
 pub async fn resend(app: &App, op: &Op, id: DeliveryId) -> Result<delivery::Model> {
     let (mut write, permit) = op.change::<cap::ProjectUpdate>("webhook.resend", id).await?;
     let seen = seen(op).await?;
