@@ -59,8 +59,10 @@ pub(crate) fn edge(upstream: Option<&str>, folder: Option<&str>) -> Result<ExitC
         let route = Route { key: host.to_owned(), deployment: host.to_owned(), target };
         (host.to_owned(), route)
     };
-    let routes =
-        HashMap::from([route(PROXY, TargetSpec::Process(upstream)), route(FILES, TargetSpec::Static(Arc::new(site)))]);
+    let routes = HashMap::from([
+        route(PROXY, TargetSpec::Process(upstream.into())),
+        route(FILES, TargetSpec::Static(Arc::new(site))),
+    ]);
     let table = RouteTable { version: 1, base_domain: "bench.test".to_owned(), routes, ..RouteTable::default() };
     one_worker(async {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
