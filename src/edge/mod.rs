@@ -55,9 +55,7 @@ use self::{
     target::Target,
     wire::{Answer, Call},
 };
-use crate::domain::traffic::Traffic;
-
-use crate::reach::Address;
+use crate::{domain::traffic::Traffic, reach::Address};
 
 /// A drained target's report is kept this long for a workflow that asks late.
 const REPORT_KEPT: Duration = Duration::from_secs(60);

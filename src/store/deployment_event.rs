@@ -122,8 +122,7 @@ async fn append_alone(connection: &impl ConnectionTrait, event: Model) -> Result
 
 async fn append(connection: &impl ConnectionTrait, event: Model, action: Option<ActionKind>) -> Result<()> {
     outbox::of_deployment(connection, &event, action).await?;
-    Entity::insert(event.into_active_model()).exec_without_returning(connection).await.map_err(sql)?;
-    Ok(())
+    append_alone(connection, event).await
 }
 
 /// Which deployments the link of the permit's environment was pointed to, one after the other, from this event on; without one,
